@@ -1,0 +1,2 @@
+//! Layouts that the kernel side and the user side share.
+#![no_std]

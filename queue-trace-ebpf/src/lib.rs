@@ -1,0 +1,2 @@
+//! Nothing: the kernel side is the binary of this package.
+#![no_std]

@@ -1,0 +1,70 @@
+//! Builds the kernel side and puts its object into `OUT_DIR`, from where the library includes it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+mod toolchain;
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let variable =
+        |name| std::env::var_os(name).map(PathBuf::from).ok_or(format!("{name} is not set"));
+    let manifest = variable("CARGO_MANIFEST_DIR")?;
+    let out = variable("OUT_DIR")?;
+    let workspace = manifest.parent().ok_or("no workspace folder")?;
+    for source in ["queue-trace-ebpf", "queue-trace-common", "Cargo.lock", ".cache/bpf-linker"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+    }
+    println!("cargo::rerun-if-changed=build");
+    let toolchain = toolchain::find(workspace)?;
+    let target = out.join("ebpf");
+    compile(workspace, &toolchain, &target)?;
+    let object = target.join("bpfel-unknown-none/release/queue-trace-ebpf");
+    std::fs::copy(&object, out.join("queue-trace-ebpf"))
+        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
+    Ok(())
+}
+
+fn compile(
+    workspace: &Path,
+    toolchain: &toolchain::Toolchain,
+    target: &Path,
+) -> Result<(), String> {
+    // aya-ebpf picks its register layout by this cfg; BTF makes map and program names readable.
+    let arch = std::env::var("CARGO_CFG_TARGET_ARCH").map_err(|error| error.to_string())?;
+    let flags = [
+        format!("--cfg=bpf_target_arch=\"{arch}\""),
+        "-Cdebuginfo=2".into(),
+        "-Clink-arg=--btf".into(),
+        format!("-Clinker={}", toolchain.linker.display()),
+    ];
+    let output = Command::new(&toolchain.cargo)
+        .args(["build", "--package=queue-trace-ebpf", "--bins", "--release", "--quiet"])
+        .args(["--target=bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"])
+        .arg(target)
+        .current_dir(workspace)
+        .env("RUSTC", &toolchain.rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("RUSTC_WRAPPER")
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", toolchain.cargo.display()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        println!("cargo::warning={line}");
+    }
+    Err("the kernel side does not build; its messages stand above".into())
+}

@@ -1,0 +1,2 @@
+//! The `queue-trace` program.
+fn main() {}
