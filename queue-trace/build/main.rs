@@ -21,11 +21,16 @@ fn build() -> Result<(), String> {
     let manifest = variable("CARGO_MANIFEST_DIR")?;
     let out = variable("OUT_DIR")?;
     let workspace = manifest.parent().ok_or("no workspace folder")?;
-    for source in ["queue-trace-ebpf", "queue-trace-common", "Cargo.lock", ".cache/bpf-linker"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+    for name in [toolchain::TOOLCHAIN_VARIABLE, toolchain::LINKER_VARIABLE] {
+        println!("cargo::rerun-if-env-changed={name}");
     }
-    println!("cargo::rerun-if-changed=build");
     let toolchain = toolchain::find(workspace)?;
+    let sources = ["queue-trace-ebpf", "queue-trace-common", "Cargo.lock", "Cargo.toml"]
+        .map(|source| workspace.join(source));
+    // Only paths that exist: cargo runs the script every time when one does not.
+    for path in sources.iter().chain([&toolchain.linker, &toolchain.compiler.rustc]) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
     let target = out.join("ebpf");
     compile(workspace, &toolchain, &target)?;
     let object = target.join("bpfel-unknown-none/release/queue-trace-ebpf");
@@ -47,19 +52,20 @@ fn compile(
         "-Clink-arg=--btf".into(),
         format!("-Clinker={}", toolchain.linker.display()),
     ];
-    let output = Command::new(&toolchain.cargo)
+    let compiler = &toolchain.compiler;
+    let output = Command::new(&compiler.cargo)
         .args(["build", "--package=queue-trace-ebpf", "--bins", "--release", "--quiet"])
         .args(["--target=bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"])
         .arg(target)
         .current_dir(workspace)
-        .env("RUSTC", &toolchain.rustc)
+        .env("RUSTC", &compiler.rustc)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTC_WRAPPER")
         .output()
-        .map_err(|error| format!("cannot run {}: {error}", toolchain.cargo.display()))?;
+        .map_err(|error| format!("cannot run {}: {error}", compiler.cargo.display()))?;
     if output.status.success() {
         return Ok(());
     }
