@@ -146,7 +146,6 @@ impl Group {
 }
 
 impl Request {
-    #[expect(clippy::needless_pass_by_value, reason = "the shape that dump() calls")]
     fn from_response(response: InetResponse) -> Self {
         let id = response.header.socket_id;
         Self { address: id.source_address, port: id.source_port, device: id.interface_id }

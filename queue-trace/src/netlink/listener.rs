@@ -69,7 +69,6 @@ pub fn listeners() -> Result<Vec<Listener>, Error> {
 }
 
 impl Listener {
-    #[expect(clippy::needless_pass_by_value, reason = "the shape that dump() calls")]
     fn from_response(response: InetResponse) -> Self {
         let InetResponse { header, nlas } = response;
         let id = header.socket_id;

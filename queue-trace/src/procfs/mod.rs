@@ -1,0 +1,28 @@
+//! What `/proc` says: network namespaces, socket owners, sysctls and the kernel's own counters.
+//!
+//! `/proc/thread-self` is read throughout, never `/proc/self`: the latter shows the network
+//! namespace of the process' *main* thread, and namespaces are entered on other threads.
+
+mod counters;
+mod namespace;
+mod owners;
+mod sysctls;
+
+use std::io;
+use std::path::Path;
+
+pub use counters::Counters;
+pub use namespace::{EnterError, Namespace, Reachable, reachable};
+pub use owners::{Owner, Owners};
+pub use sysctls::Sysctls;
+
+/// Says which file a failed read was about.
+fn about(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
+}
+
+/// The process ids in `/proc`, unordered.
+fn processes() -> io::Result<impl Iterator<Item = u32>> {
+    let entries = std::fs::read_dir("/proc").map_err(about(Path::new("/proc")))?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
+}
