@@ -76,3 +76,9 @@ pub enum BtfError {
         structure: String,
     },
 }
+
+impl BtfError {
+    pub(super) fn no_string() -> Self {
+        Self::Malformed("a name lies outside its strings, or does not end")
+    }
+}

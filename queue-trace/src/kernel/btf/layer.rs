@@ -1,6 +1,6 @@
 //! One BTF blob: its header, where each type starts, and which types have which name.
 
-use std::ops::Range;
+use std::{ffi::CStr, ops::Range};
 
 use super::{
     BtfError,
@@ -33,12 +33,11 @@ impl Layer {
     /// Reads the header and walks all types once; `base` is the layer below a split one.
     pub(super) fn parse(bytes: Vec<u8>, base: Option<&Self>) -> Result<Self, BtfError> {
         let (types, strings) = sections(&bytes)?;
-        let full = BtfError::Malformed("it has more types or strings than 32-bit numbers");
         let (first_type, first_string) = match base {
             None => (1, 0),
-            Some(base) => base.end().ok_or(full)?,
+            Some(base) => base.end().ok_or_else(too_many)?,
         };
-        let names = Names::with_room_for(types.len() / 32);
+        let names = Names::with_room_for(types.len() / 64);
         let starts = Vec::new();
         let mut layer = Self { bytes, strings, types, first_type, first_string, starts, names };
         layer.index(base)?;
@@ -53,17 +52,15 @@ impl Layer {
         while let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) {
             let (record, length) = Record::parse(rest, id)?;
             for name in indexed_names(&record) {
-                let text = self.string(name).or_else(|| base?.string(name));
-                let text = text.ok_or(BtfError::Malformed(
-                    "a name lies outside its strings, or does not end",
-                ))?;
-                if !text.is_empty() {
+                let text = self.text(name).or_else(|| base?.text(name));
+                let text = text.ok_or_else(BtfError::no_string)?;
+                if text.first() != Some(&0) {
                     names.insert(names::hash(text), id);
                 }
             }
             starts.push(u32::try_from(at).unwrap_or(u32::MAX));
             at += length;
-            id = id.checked_add(1).ok_or(BtfError::Malformed("it has too many types"))?;
+            id = id.checked_add(1).ok_or_else(too_many)?;
         }
         (self.names, self.starts) = (names, starts);
         Ok(())
@@ -89,11 +86,19 @@ impl Layer {
 
     /// The string at this offset, which counts from the base's first, without its final zero.
     pub(super) fn string(&self, offset: u32) -> Option<&[u8]> {
+        Some(CStr::from_bytes_until_nul(self.text(offset)?).ok()?.to_bytes())
+    }
+
+    /// What stands at this offset and after it, as far as a name can reach.
+    fn text(&self, offset: u32) -> Option<&[u8]> {
         let offset = usize::try_from(offset.checked_sub(self.first_string)?).ok()?;
         let rest = self.bytes.get(self.strings.clone())?.get(offset..)?;
-        let rest = rest.get(..MAX_NAME).unwrap_or(rest);
-        rest.get(..rest.iter().position(|&byte| byte == 0)?)
+        Some(rest.get(..MAX_NAME).unwrap_or(rest)).filter(|rest| !rest.is_empty())
     }
+}
+
+fn too_many() -> BtfError {
+    BtfError::Malformed("it has more types or strings than a 32-bit number can count")
 }
 
 /// Offsets of the names under which `record` can be asked for.
@@ -133,6 +138,10 @@ fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), BtfError> {
     else {
         return Err(outside);
     };
+    // What the kernel asks too: every offset inside then starts a string that ends.
+    if bytes.get(strings.clone()).is_some_and(|strings| strings.last().is_some_and(|&b| b != 0)) {
+        return Err(BtfError::Malformed("its strings do not end with a zero byte"));
+    }
     if types.len() % 4 != 0 {
         return Err(BtfError::Malformed("its type section is not made of 32-bit words"));
     }

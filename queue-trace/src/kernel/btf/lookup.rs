@@ -8,8 +8,9 @@ use super::{
 /// The longest chain of typedefs, qualifiers and array dimensions that is followed; libbpf's bound.
 const MAX_CHAIN: usize = 32;
 
-/// How many anonymous members of one structure are searched; the kernel's largest has under 100.
-const MAX_ANONYMOUS: usize = 4096;
+/// How many members are searched for one name, anonymous ones included; the largest structures of
+/// real kernels have under 1000.
+const MAX_SEARCHED: u32 = 1 << 17;
 
 /// Pointers of the 64-bit kernels that are supported; BTF does not say it.
 const POINTER_SIZE: u64 = 8;
@@ -94,7 +95,8 @@ impl Btf {
     ) -> Result<T, BtfError> {
         let structure_name = || structure.to_owned();
         let mut answers = self.structures(structure).map(ask);
-        let first = answers.next().ok_or(BtfError::NoStruct { structure: structure_name() })??;
+        let first =
+            answers.next().ok_or_else(|| BtfError::NoStruct { structure: structure_name() })??;
         for answer in answers {
             if answer? != first {
                 return Err(BtfError::Ambiguous { structure: structure_name() });
@@ -119,7 +121,7 @@ impl Btf {
     /// Finds a member of one type by name, anonymous members included.
     fn find(&self, id: u32, name: &str) -> Result<Option<Step>, BtfError> {
         let mut to_search = vec![(id, 0)];
-        let mut anonymous = 0;
+        let mut searched = 0;
         while let Some((id, base)) = to_search.pop() {
             let Some(record) = self.unaliased(id)?.filter(Record::is_composite) else { continue };
             for entry in record.members() {
@@ -128,11 +130,11 @@ impl Btf {
                     return Ok(Some(Step { entry, bit_offset }));
                 }
                 if self.string(entry.name)?.is_empty() {
-                    anonymous += 1;
                     to_search.push((entry.type_id, bit_offset));
                 }
-                if anonymous > MAX_ANONYMOUS {
-                    return Err(BtfError::Malformed("a structure nests too deeply"));
+                searched += 1;
+                if searched > MAX_SEARCHED {
+                    return Err(BtfError::Malformed("a structure nests without an end"));
                 }
             }
         }
@@ -205,7 +207,8 @@ impl Btf {
             if id == 0 {
                 return Ok(None);
             }
-            let record = self.record(id).ok_or(BtfError::Malformed("a type id does not exist"))?;
+            let record =
+                self.record(id).ok_or_else(|| BtfError::Malformed("a type id does not exist"))?;
             let Some(next) = record.alias() else { return Ok(Some(record)) };
             id = next;
         }

@@ -117,7 +117,7 @@ impl Btf {
             .rev()
             .find(|layer| offset >= layer.first_string)
             .and_then(|layer| layer.string(offset))
-            .ok_or(BtfError::Malformed("a name lies outside its strings, or does not end"))
+            .ok_or_else(BtfError::no_string)
     }
 
     /// The types that may define `name`, oldest layer first; the caller compares the names.

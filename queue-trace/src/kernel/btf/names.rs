@@ -41,7 +41,32 @@ impl Names {
     }
 }
 
-/// FNV-1a: names are short, and the table needs no defence against chosen ones.
-pub(super) fn hash(name: &[u8]) -> u32 {
-    name.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+/// Hashes what stands before the first zero byte, or before the end.
+///
+/// It takes eight bytes at a time and looks for the zero on the way, because hashing every name is
+/// most of the work of reading BTF. Names chosen to collide cost a slow lookup, no more.
+pub(super) fn hash(text: &[u8]) -> u32 {
+    const LOW_BITS: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    /// The odd number closest to 2^64 divided by the golden ratio.
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut hash = 0_u64;
+    for word in words.iter().chain([&last]).copied().map(u64::from_le_bytes) {
+        // Its lowest set bit is the high bit of the first zero byte.
+        let zeros = word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS;
+        let (kept, ends) = match zeros {
+            0 => (word, false),
+            _ => (word & ((1 << (zeros.trailing_zeros() - 7)) - 1), true),
+        };
+        hash = (hash.rotate_left(5) ^ kept).wrapping_mul(MULTIPLIER);
+        if ends {
+            break;
+        }
+    }
+    // The high bits depend on every bit of the input.
+    (hash >> 32) as u32
 }

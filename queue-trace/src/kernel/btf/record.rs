@@ -105,20 +105,20 @@ impl<'a> Record<'a> {
     /// Reads the type at the start of `words` and says how many words it takes; `id` is for the
     /// error message.
     pub(super) fn parse(words: &'a [Word], id: u32) -> Result<(Self, usize), BtfError> {
-        let cut = BtfError::Malformed("a type runs past the end of the type section");
+        let cut = || BtfError::Malformed("a type runs past the end of the type section");
         let Some((&[name, info, size_or_type], rest)) = words.split_first_chunk() else {
-            return Err(cut);
+            return Err(cut());
         };
         let info = u32::from_le_bytes(info);
         // Older kernels use fewer bits for both and keep the others zero.
         let (entries, number) = (info & 0x00ff_ffff, (info >> 24) & 0x7f);
-        let kind = Kind::from_number(number).ok_or(BtfError::Kind { kind: number, id })?;
+        let kind = Kind::from_number(number).ok_or_else(|| BtfError::Kind { kind: number, id })?;
         let (fixed, each) = kind.words();
         let tail = usize::try_from(entries)
             .ok()
             .and_then(|entries| entries.checked_mul(each)?.checked_add(fixed))
             .and_then(|length| rest.get(..length))
-            .ok_or(cut)?;
+            .ok_or_else(cut)?;
         let record = Self {
             name: u32::from_le_bytes(name),
             kind,
