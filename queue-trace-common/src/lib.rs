@@ -1,2 +1,20 @@
-//! Layouts that the kernel side and the user side share.
+//! Layouts that the kernel side and the user side of queue-trace share.
+//!
+//! Everything that crosses the border is plain `repr(C)` data: fixed-width integers and arrays of
+//! them, no padding that the compiler chooses, sizes asserted. Times are nanoseconds of
+//! `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`), addresses are in network byte order, ports in host
+//! order.
 #![no_std]
+
+mod config;
+mod listener;
+mod outcome;
+mod record;
+
+pub use config::{Config, MAX_PORTS, MISSING, Offsets};
+pub use listener::{Counters, Fault, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef};
+pub use outcome::{Event, Outcome};
+pub use record::Record;
+
+/// Length of a task's name in the kernel, with its terminating zero (`TASK_COMM_LEN`).
+pub const COMM_LENGTH: usize = 16;

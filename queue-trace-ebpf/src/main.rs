@@ -1,6 +1,29 @@
-//! Kernel side of queue-trace.
+//! Kernel side of queue-trace: what becomes of every SYN, final ACK, SYN cookie and `accept()`, for
+//! each listening socket.
+//!
+//! `probes` holds the thin entry points, one kernel function a file; what they mean stands in `syn`,
+//! `ack`, `cookie`, `half_open`, `accept` and `listen`, written over [`memory::Memory`] so that the
+//! same bodies serve typed loads and helper reads.
 #![no_std]
 #![no_main]
+#![allow(unreachable_pub, reason = "`pub` marks what the other modules of this program may use")]
+
+mod accept;
+mod ack;
+mod config;
+mod cookie;
+mod half_open;
+mod listen;
+mod listener;
+mod maps;
+mod memory;
+mod mib;
+mod packet;
+mod pass;
+mod probes;
+mod report;
+mod stamp;
+mod syn;
 
 #[cfg(not(test))]
 #[panic_handler]

@@ -1,0 +1,151 @@
+//! The block that user space writes into `.rodata` before it loads the programs.
+//!
+//! The section is frozen then, so the verifier knows each value: an offset is a constant in the
+//! program, and a branch whose switch is off is deleted.
+
+/// The value of an offset or index that this kernel does not have.
+pub const MISSING: u32 = u32::MAX;
+
+/// How many ports `--port` takes.
+pub const MAX_PORTS: usize = 16;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Byte offsets of kernel structure members, and indices into kernel arrays, as the running
+        /// kernel's BTF gives them; [`MISSING`] for what it does not have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct Offsets {
+            $($(#[$doc])* pub $name: u32,)*
+        }
+
+        impl Offsets {
+            /// A block in which everything is missing.
+            pub const NONE: Self = Self { $($name: MISSING,)* };
+        }
+    };
+}
+
+offsets! {
+    /// `sock.__sk_common.skc_family`, u16; the same in `request_sock`, as all of `sock_common`.
+    family,
+    /// `sock.__sk_common.skc_state`, u8.
+    state,
+    /// `sock.__sk_common.skc_num`, u16, host order.
+    local_port,
+    /// `sock.__sk_common.skc_dport`, u16, network order.
+    remote_port,
+    /// `sock.__sk_common.skc_rcv_saddr`, IPv4.
+    local_v4,
+    /// `sock.__sk_common.skc_daddr`, IPv4.
+    remote_v4,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`; missing without `CONFIG_IPV6`.
+    local_v6,
+    /// `sock.__sk_common.skc_v6_daddr`; missing without `CONFIG_IPV6`.
+    remote_v6,
+    /// `sock.__sk_common.skc_bound_dev_if`, i32.
+    device,
+    /// `sock.__sk_common.skc_net`, pointer to `struct net`.
+    net,
+    /// `sock.__sk_common.skc_cookie`, u64.
+    cookie,
+    /// `request_sock.__req_common.skc_listener`, pointer.
+    listener,
+    /// `sock.sk_ack_backlog`, u32.
+    accept_depth,
+    /// `sock.sk_max_ack_backlog`, u32.
+    limit,
+    /// `inet_connection_sock.icsk_accept_queue.qlen`, i32.
+    syn_depth,
+    /// `request_sock.num_retrans`, u8.
+    retransmits,
+    /// `request_sock.rsk_timer`.
+    timer,
+    /// `tcp_request_sock.snt_synack`, u64, microseconds of the monotonic clock.
+    synack_time,
+    /// `socket.sk`, pointer.
+    socket_sk,
+    /// `sk_buff.head`, pointer.
+    skb_head,
+    /// `sk_buff.network_header`, u16.
+    network_header,
+    /// `sk_buff.transport_header`, u16.
+    transport_header,
+    /// `sk_buff.cb` + `tcp_skb_cb.seq`, u32.
+    segment_start,
+    /// `sk_buff.cb` + `tcp_skb_cb.end_seq`, u32.
+    segment_end,
+    /// `sk_buff.cb` + `tcp_skb_cb.tcp_flags`, u8 or the low byte of a u16.
+    segment_flags,
+    /// `net.ns.inum`, u32.
+    netns,
+    /// `net.mib.net_statistics`, per-CPU pointer to an array of u64.
+    statistics,
+    /// Index of `LINUX_MIB_LISTENOVERFLOWS` in it.
+    listen_overflows,
+    /// Index of `LINUX_MIB_LISTENDROPS`.
+    listen_drops,
+    /// Index of `LINUX_MIB_TCPREQQFULLDROP`.
+    syn_queue_full_drops,
+}
+
+/// The whole block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Config {
+    /// Bit `n` set: stream the records of outcome `n`.
+    pub stream: u64,
+    /// Kernel address of `__per_cpu_offset`, 0 where it could not be read.
+    pub per_cpu_offset: u64,
+    /// Where things are.
+    pub offsets: Offsets,
+    /// Local ports to stream; `port_count` of them count.
+    pub ports: [u16; MAX_PORTS],
+    /// How many of `ports` count; 0: every port.
+    pub port_count: u32,
+    /// 1: tell a full SYN queue from a full accept queue by this CPU's MIB slot, because the kernel
+    /// has no `tcp_syn_flood_action` to hook.
+    pub syn_by_mib: u32,
+    /// 1: tell an overflow at the final ACK by the MIB slot, because `tcp_v{4,6}_syn_recv_sock`
+    /// cannot be hooked.
+    pub ack_by_mib: u32,
+    /// 1: compare every outcome with the MIB slot and count differences (tests).
+    pub verify: u32,
+    /// 1: `tcp_rtx_synack` itself increments `num_retrans` (7.x); 0: its caller does afterwards.
+    pub counts_retransmit: u32,
+    /// The filler that keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+impl Config {
+    /// A block with nothing known and nothing streamed.
+    pub const NONE: Self = Self {
+        stream: 0,
+        per_cpu_offset: 0,
+        offsets: Offsets::NONE,
+        ports: [0; MAX_PORTS],
+        port_count: 0,
+        syn_by_mib: 0,
+        ack_by_mib: 0,
+        verify: 0,
+        counts_retransmit: 0,
+        reserved: 0,
+    };
+}
+
+const _: () = assert!(size_of::<Config>().is_multiple_of(8));
+
+#[cfg(feature = "user")]
+mod pod {
+    use crate::{Config, Counters, ListenerInfo, ListenerRef, Record};
+    // SAFETY: plain integers in repr(C) without padding, sizes asserted; any bytes are a value.
+    unsafe impl aya::Pod for Config {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Counters {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for ListenerInfo {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for ListenerRef {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Record {}
+}

@@ -1,0 +1,91 @@
+//! What the maps keep for each listener.
+
+use crate::{COMM_LENGTH, Outcome};
+
+/// Bit of [`ListenerRef::flags`]: this listener passes the filters, so its events are streamed.
+pub const LISTENER_STREAMS: u32 = 1;
+/// Bit of [`ListenerRef::flags`]: the listener left LISTEN; its kernel address may be reused.
+pub const LISTENER_CLOSED: u32 = 2;
+
+/// Value of the map that finds a listener by the kernel address of its socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ListenerRef {
+    /// Index into `LISTENER_INFO` and `COUNTERS`; 0 is the slot that all listeners share for which
+    /// no slot was left.
+    pub slot: u32,
+    /// Bits `LISTENER_*`.
+    pub flags: u32,
+}
+
+/// Who a listener is; written once, when its slot is taken, but for `limit` and `closed_ns`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ListenerInfo {
+    /// Kernel address of the socket.
+    pub socket: u64,
+    /// `skc_cookie` when the slot was taken; 0 if nobody had asked the kernel for one yet.
+    pub cookie: u64,
+    /// When the slot was taken: at `listen()`, or at the first event of an older listener.
+    pub opened_ns: u64,
+    /// When the socket left LISTEN; 0 while it listens.
+    pub closed_ns: u64,
+    /// The local address, all zeros for a wildcard; IPv4 fills the first four bytes.
+    pub address: [u8; 16],
+    /// Name of the process that called `listen()`; zeros for a listener older than we are.
+    pub comm: [u8; COMM_LENGTH],
+    /// Process id of the same, or 0.
+    pub pid: u32,
+    /// Inode number of the network namespace (`net.ns.inum`).
+    pub netns: u32,
+    /// Interface that the socket is bound to (`skc_bound_dev_if`), 0 for any.
+    pub device: u32,
+    /// `sk_max_ack_backlog` as last set by `listen()` or seen at the first event.
+    pub limit: u32,
+    /// The local port.
+    pub port: u16,
+    /// Address family of the socket: `AF_INET` (2) or `AF_INET6` (10).
+    pub family: u16,
+    /// The filler that keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// Counters of one listener on one CPU. User space adds the CPUs up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Counters {
+    /// One count for each [`Outcome`], by its number.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Greatest `sk_ack_backlog` that this CPU saw.
+    pub accept_peak: u32,
+    /// Greatest `icsk_accept_queue.qlen` that this CPU saw.
+    pub syn_peak: u32,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { outcomes: [0; Outcome::COUNT], accept_peak: 0, syn_peak: 0 }
+    }
+}
+
+/// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Fault {
+    /// No listener slot was left: events of this listener went to slot 0.
+    SlotsExhausted,
+    /// The map of waiting connections was full: one wait could not be timed.
+    StampsFull,
+    /// With `verify`: the kernel's own counters moved otherwise than the outcome says.
+    Mismatch,
+}
+
+impl Fault {
+    /// Number of kinds.
+    pub const COUNT: usize = 3;
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::StampsFull, Self::Mismatch];
+}
+
+const _: () = assert!(size_of::<ListenerInfo>() == 88);
+const _: () = assert!(size_of::<Counters>() == 8 * Outcome::COUNT + 8);

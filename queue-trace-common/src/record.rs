@@ -1,0 +1,46 @@
+//! What the ring buffer carries.
+
+use crate::COMM_LENGTH;
+
+/// One queue event at one listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Record {
+    /// When it happened.
+    pub time_ns: u64,
+    /// How long it took: the wait of an accept, the handshake of an establishment, the age of a
+    /// half-open request that ended. 0: not known.
+    pub duration_ns: u64,
+    /// The client's address; an IPv4 address fills the first four bytes.
+    pub client_address: [u8; 16],
+    /// Name of the process that called `accept()`, `listen()` or `close()`; zeros elsewhere.
+    pub comm: [u8; COMM_LENGTH],
+    /// The listener's slot in the maps `LISTENER_INFO` and `COUNTERS`.
+    pub slot: u32,
+    /// Process (thread group) id, 0 where no process is involved.
+    pub pid: u32,
+    /// `sk_ack_backlog` of the listener after the event.
+    pub accept_depth: u32,
+    /// `icsk_accept_queue.qlen` of the listener after the event.
+    pub syn_depth: u32,
+    /// `sk_max_ack_backlog` of the listener.
+    pub limit: u32,
+    /// By outcome: number of the retransmission, bytes of data in a final ACK, former limit of a
+    /// changed backlog, number of SYN-ACKs resent to an ended request.
+    pub detail: u32,
+    /// The client's port.
+    pub client_port: u16,
+    /// [`crate::Outcome`] as a number.
+    pub outcome: u8,
+    /// The client's family: 4 or 6, 0 where there is no client.
+    pub client_version: u8,
+    /// The filler that keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+impl Record {
+    /// Bytes of one record.
+    pub const SIZE: usize = 80;
+}
+
+const _: () = assert!(size_of::<Record>() == Record::SIZE);

@@ -1,0 +1,173 @@
+//! What became of a segment for a half-open request: `tcp_check_req` from its entry to its end.
+//!
+//! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use queue_trace_common::{Fault, Outcome};
+
+use crate::config::{config, offset};
+use crate::listener::Listener;
+use crate::memory::{Memory, Probed};
+use crate::mib::Counts;
+use crate::pass::{self, Kind, Pass, seen};
+use crate::{listener, maps, packet, report, stamp};
+
+/// TCP flag bits of a segment.
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// A segment for a half-open request reached `tcp_check_req`.
+#[inline(always)]
+pub fn enter<M: Memory>(sk: *const u8) {
+    let Some(pass) = pass::open(Kind::Ack) else { return };
+    pass.child = 0;
+    if config!(ack_by_mib) != 0 || config!(verify) != 0 {
+        pass.mib = Counts::read::<M>(sk);
+    }
+}
+
+/// `inet_csk_complete_hashdance`: the child is about to enter the accept queue. Stamped here and not
+/// afterwards, because another CPU may accept it at once.
+#[inline(always)]
+pub fn hashdance<M: Memory>(sk: *const u8, child: *const u8, request: *const u8, own: bool) {
+    let Some(pass) = pass::within(Kind::Ack) else { return };
+    if !own {
+        pass.seen |= seen::HASHDANCE_LOST;
+        return;
+    }
+    pass.seen |= seen::HASHDANCE;
+    pass.child = child as u64;
+    // SAFETY: `request` is a TCP request; the member lies behind the declared `request_sock`.
+    pass.dropped.synack_us = unsafe { Probed::read(request, offset!(synack_time)) };
+    stamp::insert(child, listener::find::<M>(sk));
+}
+
+/// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
+#[inline(always)]
+pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
+    let Some(pass) = pass::close(Kind::Ack) else { return };
+    let outcome = outcome::<M>(pass, sk, skb, returned as u64);
+    if config!(verify) != 0 {
+        verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
+    }
+    let listener = listener::find::<M>(sk);
+    match outcome {
+        Outcome::Established => report::peaks::<M>(listener, sk, true, false),
+        Outcome::AckClosing => {
+            stamp::take(pass.child as *const u8);
+        }
+        _ => {}
+    }
+    let handshake_ns = if matches!(outcome, Outcome::Established) {
+        since_synack(pass.dropped.synack_us)
+    } else {
+        0
+    };
+    tell::<M>(listener, sk, skb, outcome, handshake_ns);
+}
+
+#[inline(always)]
+fn tell<M: Memory>(
+    listener: Listener,
+    sk: *const u8,
+    skb: *const u8,
+    outcome: Outcome,
+    duration_ns: u64,
+) {
+    report::report::<M>(listener, sk, outcome, |record| {
+        report::set_client(record, &packet::client::<M>(skb));
+        record.duration_ns = duration_ns;
+        record.detail = packet::length::<M>(skb);
+    });
+}
+
+#[inline(always)]
+fn outcome<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, returned: u64) -> Outcome {
+    if returned == sk as u64 {
+        return Outcome::AckBadNumber;
+    }
+    if returned != 0 {
+        return if pass.saw(seen::HASHDANCE) {
+            Outcome::Established
+        } else {
+            Outcome::SubflowJoined
+        };
+    }
+    if pass.saw(seen::HASHDANCE) {
+        Outcome::AckClosing
+    } else if pass.saw(seen::HASHDANCE_LOST) {
+        Outcome::AckLostRace
+    } else if tried::<M>(pass, sk) {
+        no_child::<M>(pass, sk)
+    } else if pass.saw(seen::REQUEST_DROPPED) {
+        Outcome::ExpiredReset
+    } else {
+        no_try::<M>(pass, skb)
+    }
+}
+
+/// Whether the kernel tried to make a child.
+#[inline(always)]
+fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
+    if config!(ack_by_mib) != 0 {
+        // Every failure of `tcp_v{4,6}_syn_recv_sock` but a duplicate address pair, which ends in the
+        // hashdance, counts a listen drop.
+        pass.saw(seen::CHILD) || Counts::read::<M>(sk).since(&pass.mib).drops != 0
+    } else {
+        pass.saw(seen::SYN_RECV_SOCK)
+    }
+}
+
+/// It tried and got none: no room in the accept queue, or something else.
+#[inline(always)]
+fn no_child<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
+    let overflow = if config!(ack_by_mib) != 0 {
+        Counts::read::<M>(sk).since(&pass.mib).overflows != 0
+    } else {
+        !pass.saw(seen::CHILD | seen::NO_ROUTE)
+    };
+    if !overflow {
+        Outcome::AckChildFailed
+    } else if pass.saw(seen::REQUEST_DROPPED) {
+        Outcome::AckAcceptQueueFullReset
+    } else {
+        Outcome::AckAcceptQueueFull
+    }
+}
+
+/// It did not even try: which of the earlier exits was it?
+#[inline(always)]
+fn no_try<M: Memory>(pass: &Pass, skb: *const u8) -> Outcome {
+    let flags = packet::flags::<M>(skb);
+    let rate_limited_exit = pass.saw(seen::OUT_OF_WINDOW | seen::SYNACK_RESENT);
+    if flags & (SYN | ACK | RST) == SYN && rate_limited_exit {
+        Outcome::SynRetransmitted
+    } else if rate_limited_exit || flags & ACK == 0 || flags & RST != 0 {
+        Outcome::AckUnacceptable
+    } else {
+        Outcome::AckDeferred
+    }
+}
+
+#[inline(always)]
+fn verify(moved: &Counts, outcome: Outcome) {
+    let (overflows, drops) = match outcome {
+        Outcome::AckAcceptQueueFull | Outcome::AckAcceptQueueFullReset => (1, 1),
+        Outcome::AckChildFailed => (0, 1),
+        _ => (0, 0),
+    };
+    if moved.overflows != overflows || moved.drops != drops {
+        maps::fault(Fault::Mismatch);
+    }
+}
+
+/// Nanoseconds since a first SYN-ACK; the kernel keeps its time in microseconds of the same clock.
+#[inline(always)]
+pub fn since_synack(synack_us: u64) -> u64 {
+    if synack_us == 0 {
+        return 0;
+    }
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }.saturating_sub(synack_us * 1000)
+}

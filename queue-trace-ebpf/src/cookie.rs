@@ -1,0 +1,90 @@
+//! What became of an ACK that no half-open request explains: `cookie_v4_check`, `cookie_v6_check`.
+
+use queue_trace_common::Outcome;
+
+use crate::config::config;
+use crate::memory::Memory;
+use crate::mib::Counts;
+use crate::pass::{self, Kind, Pass, seen};
+use crate::{listener, packet, report, stamp};
+
+/// A segment reached the cookie check. The client is read here because from 6.12 on the kernel frees
+/// the segment inside when it fails.
+#[inline(always)]
+pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
+    let Some(pass) = pass::open(Kind::Cookie) else { return };
+    pass.client = packet::client::<M>(skb);
+    if config!(ack_by_mib) != 0 {
+        pass.mib = Counts::read::<M>(sk);
+    }
+}
+
+/// `__cookie_v4_check` or `__cookie_v6_check` judged; the result is the coded MSS, 0 for invalid.
+#[inline(always)]
+pub fn judged(mss: u32) {
+    // A BPF helper calls these too, outside of our pass, where evidence counts for nothing.
+    pass::note(if mss == 0 { seen::COOKIE_INVALID } else { seen::COOKIE_VALID });
+}
+
+/// The check returns: the child, the listener itself, or nothing.
+#[inline(always)]
+pub fn leave<M: Memory>(sk: *const u8) {
+    let Some(pass) = pass::close(Kind::Cookie) else { return };
+    let outcome = if pass.saw(seen::COOKIE_INVALID) {
+        Outcome::CookieInvalid
+    } else if !pass.saw(seen::COOKIE_VALID) {
+        // Not a cookie at all: cookies are off, or none was sent lately.
+        return;
+    } else if pass.saw(seen::QUEUE_ADDED) {
+        Outcome::CookieEstablished
+    } else if overflowed::<M>(pass, sk) {
+        Outcome::CookieAcceptQueueFull
+    } else {
+        Outcome::CookieFailed
+    };
+    let listener = listener::find::<M>(sk);
+    if matches!(outcome, Outcome::CookieEstablished) {
+        report::peaks::<M>(listener, sk, true, false);
+    }
+    let client = pass.client;
+    report::report::<M>(listener, sk, outcome, |record| report::set_client(record, &client));
+}
+
+/// A valid cookie, no child: was it for want of room?
+#[inline(always)]
+fn overflowed<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
+    if config!(ack_by_mib) != 0 {
+        Counts::read::<M>(sk).since(&pass.mib).overflows != 0
+    } else {
+        pass.saw(seen::SYN_RECV_SOCK) && !pass.saw(seen::CHILD | seen::NO_ROUTE)
+    }
+}
+
+/// `inet_csk_reqsk_queue_add` begins, for a cookie or Fast Open child. On 5.10 ordinary handshakes
+/// pass here too; they were stamped before.
+#[inline(always)]
+pub fn queue_adding<M: Memory>(sk: *const u8, child: *const u8) {
+    if queues_here() {
+        stamp::insert(child, listener::find::<M>(sk));
+    }
+}
+
+/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
+#[inline(always)]
+pub fn queue_added(child: *const u8, returned: u64) {
+    if !queues_here() {
+        return;
+    }
+    let Some(pass) = pass::current() else { return };
+    if returned == 0 {
+        pass.seen |= seen::QUEUE_CLOSED;
+        stamp::take(child);
+    } else {
+        pass.seen |= seen::QUEUE_ADDED;
+    }
+}
+
+#[inline(always)]
+fn queues_here() -> bool {
+    pass::within(Kind::Cookie).is_some() || pass::within(Kind::Syn).is_some()
+}

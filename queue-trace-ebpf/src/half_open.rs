@@ -1,0 +1,123 @@
+//! How half-open requests are kept alive, and how they end without a connection.
+
+use queue_trace_common::Outcome;
+
+use crate::config::{config, offset};
+use crate::memory::{Memory, Probed};
+use crate::pass::{self, Dropped, Kind, Pass, seen};
+use crate::{ack, listener, maps, packet, report};
+
+/// `TCP_LISTEN`.
+const TCP_LISTEN: u8 = 10;
+
+/// `reqsk_timer_handler` begins; its argument is the timer inside the request.
+#[inline(always)]
+pub fn timer_fires(timer: *const u8) {
+    let Some(pass) = pass::open(Kind::Timer) else { return };
+    let request = timer.wrapping_sub(offset!(timer));
+    // SAFETY: read by helper; `request` is computed and so no typed pointer.
+    let state: u8 = unsafe {
+        let listener = Probed::read::<u64>(request, offset!(listener)) as *const u8;
+        Probed::read(listener, offset!(state))
+    };
+    if state != TCP_LISTEN {
+        pass.seen |= seen::LISTENER_CLOSED;
+    }
+}
+
+/// `reqsk_timer_handler` ends.
+#[inline(always)]
+pub fn timer_done() {
+    pass::close(Kind::Timer);
+}
+
+/// `tcp_req_err` begins: an ICMP error names a half-open request.
+#[inline(always)]
+pub fn icmp_error() {
+    pass::open(Kind::Icmp);
+}
+
+/// `tcp_req_err` ends.
+#[inline(always)]
+pub fn icmp_done() {
+    pass::close(Kind::Icmp);
+}
+
+/// `tcp_rtx_synack` returned: a SYN-ACK was sent again, because the timer fired or because the client
+/// sent its SYN again, or could not be sent.
+#[inline(always)]
+pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
+    if !maps::armed() {
+        return;
+    }
+    if let Some(pass) = pass::current() {
+        pass.seen |= if result == 0 { seen::SYNACK_RESENT } else { seen::SYNACK_UNSENDABLE };
+    }
+    // SAFETY: `request` is a half-open request and holds its listener.
+    let (sk, sent) = unsafe {
+        let sk = Probed::read::<u64>(request, offset!(listener)) as *const u8;
+        (sk, u32::from(M::read::<u8>(request, offset!(retransmits))))
+    };
+    let number = if config!(counts_retransmit) != 0 { sent } else { sent + 1 };
+    let outcome = if result == 0 { Outcome::SynackRetransmit } else { Outcome::SynackUnsendable };
+    report::report::<Probed>(listener::find::<Probed>(sk), sk, outcome, |record| {
+        report::set_client(record, &packet::peer::<M>(request));
+        record.detail = number;
+    });
+}
+
+/// `__inet_csk_reqsk_queue_drop` begins. What the request was like is kept now: once unlinked, its
+/// memory may be another request's.
+#[inline(always)]
+pub fn dropping<M: Memory>(request: *const u8) {
+    let Some(pass) = pass::current() else { return };
+    if pass.kind == Kind::Ack as u32 && pass.saw(seen::HASHDANCE | seen::HASHDANCE_LOST) {
+        // Every finished handshake unlinks its request here; that is no end without a connection.
+        return;
+    }
+    // SAFETY: `request` is a half-open request.
+    pass.dropped = unsafe {
+        Dropped {
+            synack_us: Probed::read(request, offset!(synack_time)),
+            retransmits: u32::from(M::read::<u8>(request, offset!(retransmits))),
+            reserved: 0,
+            client: packet::peer::<M>(request),
+        }
+    };
+}
+
+/// `__inet_csk_reqsk_queue_drop` returns whether this call unlinked the request.
+#[inline(always)]
+pub fn dropped<M: Memory>(sk: *const u8, unlinked: bool) {
+    if !unlinked || !maps::armed() {
+        return;
+    }
+    let Some(pass) = pass::current() else { return };
+    if pass.kind == Kind::Ack as u32 {
+        // The end of `tcp_check_req` tells what the segment did.
+        pass.seen |= seen::REQUEST_DROPPED;
+        return;
+    }
+    let outcome = cause(pass);
+    let Dropped { synack_us, retransmits, client, .. } = pass.dropped;
+    report::report::<M>(listener::find::<M>(sk), sk, outcome, |record| {
+        report::set_client(record, &client);
+        record.duration_ns = ack::since_synack(synack_us);
+        record.detail = retransmits;
+    });
+}
+
+#[inline(always)]
+fn cause(pass: &Pass) -> Outcome {
+    if pass.kind == Kind::Icmp as u32 {
+        Outcome::ExpiredIcmp
+    } else if pass.kind != Kind::Timer as u32 {
+        Outcome::ExpiredAborted
+    } else if pass.saw(seen::LISTENER_CLOSED) {
+        Outcome::ExpiredListenerClosed
+    } else if pass.saw(seen::SYNACK_UNSENDABLE) {
+        Outcome::ExpiredUnsendable
+    } else {
+        Outcome::ExpiredRetries
+    }
+}

@@ -1,0 +1,160 @@
+//! Which listener is it? Finds the slot of a listening socket, and gives it one.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use queue_trace_common::{
+    COMM_LENGTH, Fault, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef, MAX_PORTS,
+};
+
+use crate::config::{config, offset};
+use crate::maps;
+use crate::memory::{Memory, Probed};
+use crate::packet::{AF_INET6, put, words};
+
+/// `TCP_LISTEN`.
+const TCP_LISTEN: u8 = 10;
+/// `BPF_ANY`.
+const REPLACE: u64 = 0;
+
+/// A listener's slot and flags, by value: the map's entry may be replaced under us.
+#[derive(Clone, Copy)]
+pub struct Listener {
+    /// Index into `COUNTERS` and `LISTENER_INFO`.
+    pub slot: u32,
+    /// Bits `LISTENER_*`.
+    pub flags: u32,
+}
+
+impl Listener {
+    /// The slot that listeners share when no slot is left.
+    pub const REST: Self = Self { slot: 0, flags: LISTENER_STREAMS };
+}
+
+/// The process that opens a listener.
+#[derive(Clone, Copy, Default)]
+pub struct Opener {
+    /// Process id; 0 when the listener was there before us.
+    pub pid: u32,
+    /// Its name.
+    pub comm: [u8; COMM_LENGTH],
+}
+
+/// The listener of a socket; one that we have not met gets a slot here, so that listeners older than
+/// us, and those whose `listen()` a SYN overtakes, are known from their first event on.
+#[inline(always)]
+pub fn find<M: Memory>(sk: *const u8) -> Listener {
+    let known = known(sk);
+    if let Some(listener) = known
+        && listener.flags & LISTENER_CLOSED == 0
+    {
+        return listener;
+    }
+    if listens::<M>(sk) {
+        // New to us, or at the address of one that closed.
+        return open::<M>(sk, &Opener::default());
+    }
+    // Late events of a closed listener: its half-open requests live on until their timers fire.
+    known.unwrap_or(Listener::REST)
+}
+
+/// The listener's entry, if it has one.
+#[inline(always)]
+pub fn known(sk: *const u8) -> Option<Listener> {
+    // SAFETY: the value is read at once; a replaced one is as good as the one before.
+    let known = unsafe { maps::LISTENERS.get(sk as u64) }?;
+    Some(Listener { slot: known.slot, flags: known.flags })
+}
+
+/// Whether the socket is in LISTEN.
+#[inline(always)]
+fn listens<M: Memory>(sk: *const u8) -> bool {
+    // SAFETY: `sk` is a socket.
+    unsafe { M::read::<u8>(sk, offset!(state)) == TCP_LISTEN }
+}
+
+/// Gives a socket a slot of its own.
+#[inline(always)]
+pub fn open<M: Memory>(sk: *const u8, opener: &Opener) -> Listener {
+    let Ok(Some(slot)) = maps::FREE_SLOTS.pop() else {
+        maps::fault(Fault::SlotsExhausted);
+        return Listener::REST;
+    };
+    let Some(info) = maps::LISTENER_INFO.get_ptr_mut(slot) else {
+        return Listener::REST;
+    };
+    // SAFETY: a slot taken from the queue is nobody else's.
+    let info = unsafe { &mut *info };
+    describe::<M>(sk, opener, info);
+    let flags = if wanted(info.port) { LISTENER_STREAMS } else { 0 };
+    let entry = ListenerRef { slot, flags };
+    if maps::LISTENERS.insert(sk as u64, entry, REPLACE).is_err() {
+        let _ = maps::FREE_SLOTS.push(slot, 0);
+        maps::fault(Fault::SlotsExhausted);
+        return Listener::REST;
+    }
+    Listener { slot, flags }
+}
+
+/// Marks a listener as closed; its late events still find it.
+#[inline(always)]
+pub fn close(sk: *const u8, listener: Listener) {
+    let entry = ListenerRef { slot: listener.slot, flags: listener.flags | LISTENER_CLOSED };
+    // The entry exists, so replacing it cannot fail for want of room.
+    let _ = maps::LISTENERS.insert(sk as u64, entry, REPLACE);
+    if let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) {
+        // SAFETY: one aligned store; only the closing of this listener writes it.
+        unsafe { (*info).closed_ns = bpf_ktime_get_ns() };
+    }
+}
+
+/// Writes down who the listener is.
+#[inline(always)]
+fn describe<M: Memory>(sk: *const u8, opener: &Opener, info: &mut ListenerInfo) {
+    // SAFETY: `sk` is a socket in LISTEN.
+    unsafe {
+        let family: u16 = M::read(sk, offset!(family));
+        let net = M::read::<u64>(sk, offset!(net)) as *const u8;
+        info.socket = sk as u64;
+        info.cookie = M::read(sk, offset!(cookie));
+        info.opened_ns = bpf_ktime_get_ns();
+        info.closed_ns = 0;
+        info.address = [0; 16];
+        if family == AF_INET6 {
+            let address = words::<M>(sk, offset!(local_v6));
+            put(&mut info.address, 0, address[0]);
+            put(&mut info.address, 4, address[1]);
+            put(&mut info.address, 8, address[2]);
+            put(&mut info.address, 12, address[3]);
+        } else {
+            put(&mut info.address, 0, M::read(sk, offset!(local_v4)));
+        }
+        info.comm = opener.comm;
+        info.pid = opener.pid;
+        info.netns = Probed::read(net, offset!(netns));
+        info.device = M::read(sk, offset!(device));
+        info.limit = M::read(sk, offset!(limit));
+        info.port = M::read(sk, offset!(local_port));
+        info.family = family;
+        info.reserved = 0;
+    }
+}
+
+/// Whether the filters want this port.
+#[inline(always)]
+fn wanted(port: u16) -> bool {
+    let count = config!(port_count) as usize;
+    if count == 0 {
+        return true;
+    }
+    for index in 0..MAX_PORTS {
+        // SAFETY: `index` is within the array.
+        let candidate = unsafe {
+            core::ptr::read_volatile(
+                (&raw const crate::config::CONFIG.ports).cast::<u16>().add(index),
+            )
+        };
+        if index < count && candidate == port {
+            return true;
+        }
+    }
+    false
+}

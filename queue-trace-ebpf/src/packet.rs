@@ -1,0 +1,122 @@
+//! The client of a segment, from the packet's own headers.
+
+use crate::config::offset;
+use crate::memory::{Memory, Probed};
+use crate::pass::Client;
+
+/// The source of a segment.
+///
+/// Read from the headers because a refused SYN has nothing else that names its sender. An IPv4
+/// client of a dual-stack listener comes out as IPv4, which it is on the wire.
+#[inline(always)]
+pub fn client<M: Memory>(skb: *const u8) -> Client {
+    let mut client = Client::default();
+    // SAFETY: `skb` is a `struct sk_buff`; the headers are read by helper.
+    unsafe {
+        let head = M::read::<u64>(skb, offset!(skb_head)) as *const u8;
+        let network = M::read::<u16>(skb, offset!(network_header)) as usize;
+        let transport = M::read::<u16>(skb, offset!(transport_header)) as usize;
+        // Version and, at 12 (IPv4) or 8 (IPv6), the source address.
+        let version: u8 = Probed::read::<u8>(head, network) >> 4;
+        if version == 4 {
+            let address: [u8; 4] = Probed::read(head, network + 12);
+            client.address[0] = address[0];
+            client.address[1] = address[1];
+            client.address[2] = address[2];
+            client.address[3] = address[3];
+        } else {
+            client.address = Probed::read(head, network + 8);
+        }
+        client.version = version;
+        client.port = u16::from_be(Probed::read(head, transport));
+    }
+    client
+}
+
+/// The other end of a socket or a half-open request: both begin with `struct sock_common`.
+#[inline(always)]
+pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
+    let mut client = Client::default();
+    // SAFETY: the caller passes a socket or a request.
+    unsafe {
+        let family: u16 = M::read(sock_common, offset!(family));
+        client.port = u16::from_be(M::read(sock_common, offset!(remote_port)));
+        if family == AF_INET6 {
+            let address: [u32; 4] = words::<M>(sock_common, offset!(remote_v6));
+            // An IPv4 client of a dual-stack listener.
+            if address[0] == 0 && address[1] == 0 && address[2] == MAPPED {
+                put(&mut client.address, 0, address[3]);
+                client.version = 4;
+            } else {
+                put(&mut client.address, 0, address[0]);
+                put(&mut client.address, 4, address[1]);
+                put(&mut client.address, 8, address[2]);
+                put(&mut client.address, 12, address[3]);
+                client.version = 6;
+            }
+        } else {
+            put(&mut client.address, 0, M::read::<u32>(sock_common, offset!(remote_v4)));
+            client.version = 4;
+        }
+    }
+    client
+}
+
+/// Whether an IPv6 address is of the form ::ffff:a.b.c.d.
+#[inline(always)]
+pub fn is_mapped(address: &[u8; 16]) -> bool {
+    // SAFETY: twelve of sixteen bytes are read.
+    let (first, second) = unsafe {
+        let start = address.as_ptr();
+        (start.cast::<u64>().read_unaligned(), start.add(8).cast::<u32>().read_unaligned())
+    };
+    first == 0 && second == MAPPED
+}
+
+/// Third word of an IPv4 address written as IPv6.
+const MAPPED: u32 = u32::from_ne_bytes([0, 0, 255, 255]);
+
+/// `AF_INET6`.
+pub const AF_INET6: u16 = 10;
+
+/// An IPv6 address of a socket; the verifier lets it be read as words, not as bytes.
+///
+/// # Safety
+/// `offset` must be that of a `struct in6_addr` in the structure at `base`.
+#[inline(always)]
+pub unsafe fn words<M: Memory>(base: *const u8, offset: usize) -> [u32; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            M::read(base, offset),
+            M::read(base, offset + 4),
+            M::read(base, offset + 8),
+            M::read(base, offset + 12),
+        ]
+    }
+}
+
+/// Writes four bytes of an address; a slice copy would bring a bounds check that can panic.
+#[inline(always)]
+pub fn put(address: &mut [u8; 16], at: usize, word: u32) {
+    // SAFETY: every caller passes 0, 4, 8 or 12.
+    unsafe { address.as_mut_ptr().add(at).cast::<u32>().write_unaligned(word) }
+}
+
+/// Bytes of payload in a segment; its SYN and FIN count one each, as in sequence space.
+#[inline(always)]
+pub fn length<M: Memory>(skb: *const u8) -> u32 {
+    // SAFETY: `skb` is a `struct sk_buff` whose control block TCP has filled.
+    unsafe {
+        let start: u32 = M::read(skb, offset!(segment_start));
+        let end: u32 = M::read(skb, offset!(segment_end));
+        end.wrapping_sub(start)
+    }
+}
+
+/// The TCP flags byte of a segment.
+#[inline(always)]
+pub fn flags<M: Memory>(skb: *const u8) -> u8 {
+    // SAFETY: as for `length`.
+    unsafe { M::read(skb, offset!(segment_flags)) }
+}

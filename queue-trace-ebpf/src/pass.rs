@@ -1,0 +1,170 @@
+//! One pass of a packet or a timer through the kernel, gathered on the CPU that it runs on.
+//!
+//! The outer hook opens the pass and closes it; the inner hooks only leave evidence. All of them run
+//! with bottom halves off, so that nothing else of ours comes between on the same CPU (kernel.md
+//! section 6.1: no nesting in 2.35 million SYNs). `PREEMPT_RT` without a per-CPU softirq lock breaks
+//! that, and user space refuses it.
+
+use crate::maps;
+
+/// Which pass this CPU is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// None of ours.
+    None = 0,
+    /// `tcp_conn_request`: a SYN.
+    Syn = 1,
+    /// `tcp_check_req`: a segment for a half-open request.
+    Ack = 2,
+    /// `cookie_v4_check` or `cookie_v6_check`: an ACK that may carry a cookie.
+    Cookie = 3,
+    /// `reqsk_timer_handler`: time to send the SYN-ACK again, or to give up.
+    Timer = 4,
+    /// `tcp_req_err`: an ICMP error about a half-open request.
+    Icmp = 5,
+}
+
+/// Evidence that inner hooks leave; bits of [`Pass::seen`].
+pub mod seen {
+    /// `inet_reqsk_alloc` was called: the SYN got past both full-queue tests.
+    pub const ALLOCATED: u32 = 1 << 0;
+    /// It returned nothing.
+    pub const NO_MEMORY: u32 = 1 << 1;
+    /// `tcp_syn_flood_action` said: SYN queue full, drop.
+    pub const FLOOD_DROP: u32 = 1 << 2;
+    /// `tcp_peer_is_proven` said no: the last-quarter rule refuses.
+    pub const NOT_PROVEN: u32 = 1 << 3;
+    /// A SYN-ACK with a cookie was built.
+    pub const COOKIE_SYNACK: u32 = 1 << 4;
+    /// `tcp_try_fastopen` made a child.
+    pub const FASTOPEN_CHILD: u32 = 1 << 5;
+    /// The request went into the hash of half-open requests.
+    pub const HASHED: u32 = 1 << 6;
+    /// It was there already.
+    pub const HASH_RACE: u32 = 1 << 7;
+    /// `inet_csk_reqsk_queue_add` put a child into the accept queue.
+    pub const QUEUE_ADDED: u32 = 1 << 8;
+    /// It refused, because the listener is closing.
+    pub const QUEUE_CLOSED: u32 = 1 << 9;
+    /// `tcp_v4_syn_recv_sock` or `tcp_v6_syn_recv_sock` was entered.
+    pub const SYN_RECV_SOCK: u32 = 1 << 10;
+    /// `tcp_create_openreq_child` was called: the accept queue had room.
+    pub const CHILD: u32 = 1 << 11;
+    /// An IPv6 route for the child was not found.
+    pub const NO_ROUTE: u32 = 1 << 12;
+    /// `inet_csk_complete_hashdance` with the request in our hands.
+    pub const HASHDANCE: u32 = 1 << 13;
+    /// The same, but another CPU has the request.
+    pub const HASHDANCE_LOST: u32 = 1 << 14;
+    /// `inet_csk_reqsk_queue_drop` unlinked the request.
+    pub const REQUEST_DROPPED: u32 = 1 << 15;
+    /// `tcp_oow_rate_limited` was asked: out of window, or a SYN sent again.
+    pub const OUT_OF_WINDOW: u32 = 1 << 16;
+    /// The SYN-ACK was sent again.
+    pub const SYNACK_RESENT: u32 = 1 << 17;
+    /// The SYN-ACK could not be sent again.
+    pub const SYNACK_UNSENDABLE: u32 = 1 << 18;
+    /// The cookie was checked and is valid.
+    pub const COOKIE_VALID: u32 = 1 << 19;
+    /// The cookie was checked and is not valid.
+    pub const COOKIE_INVALID: u32 = 1 << 20;
+    /// The listener was not in LISTEN when the timer fired.
+    pub const LISTENER_CLOSED: u32 = 1 << 21;
+}
+
+/// The client of a pass.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct Client {
+    /// IPv4 in the first four bytes, or IPv6; network order.
+    pub address: [u8; 16],
+    /// Host order.
+    pub port: u16,
+    /// 4, 6, or 0 for not known.
+    pub version: u8,
+    /// Filler.
+    pub reserved: [u8; 5],
+}
+
+/// What is known of the pass.
+#[repr(C)]
+pub struct Pass {
+    /// [`Kind`].
+    pub kind: u32,
+    /// Bits of [`seen`].
+    pub seen: u32,
+    /// The child that was put into the accept queue, so that its stamp can be taken back.
+    pub child: u64,
+    /// The last segment whose `tcp_conn_request` ended on this CPU.
+    pub last_syn: u64,
+    /// The request that is being dropped: its listener, and what it was like.
+    pub dropped: Dropped,
+    /// The client, kept where the packet does not live to the end of the pass.
+    pub client: Client,
+    /// The kernel's counters when the pass began.
+    pub mib: crate::mib::Counts,
+}
+
+/// A half-open request at the moment that it is unlinked; its memory may be another's at once after.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct Dropped {
+    /// Its first SYN-ACK, microseconds.
+    pub synack_us: u64,
+    /// How many SYN-ACKs were sent again.
+    pub retransmits: u32,
+    /// Filler.
+    pub reserved: u32,
+    /// Who asked.
+    pub client: Client,
+}
+
+/// This CPU's scratch record.
+#[inline(always)]
+pub fn current() -> Option<&'static mut Pass> {
+    // SAFETY: the value is this CPU's, and nothing of ours interrupts a pass (module comment).
+    maps::PASS.get_ptr_mut(0).map(|pass| unsafe { &mut *pass })
+}
+
+/// Opens a pass.
+#[inline(always)]
+pub fn open(kind: Kind) -> Option<&'static mut Pass> {
+    if !maps::armed() {
+        return None;
+    }
+    let pass = current()?;
+    pass.kind = kind as u32;
+    pass.seen = 0;
+    Some(pass)
+}
+
+/// The pass of this kind that this CPU is in, closed with this call: the outer hook's end.
+#[inline(always)]
+pub fn close(kind: Kind) -> Option<&'static mut Pass> {
+    let pass = within(kind)?;
+    pass.kind = Kind::None as u32;
+    Some(pass)
+}
+
+/// The pass that this CPU is in, if it is of this kind.
+#[inline(always)]
+pub fn within(kind: Kind) -> Option<&'static mut Pass> {
+    current().filter(|pass| pass.kind == kind as u32)
+}
+
+/// Leaves evidence. Outside of a pass that changes nothing: the next one begins with none.
+#[inline(always)]
+pub fn note(evidence: u32) {
+    if let Some(pass) = current() {
+        pass.seen |= evidence;
+    }
+}
+
+impl Pass {
+    /// Whether any of this evidence was left.
+    #[inline(always)]
+    pub fn saw(&self, evidence: u32) -> bool {
+        self.seen & evidence != 0
+    }
+}

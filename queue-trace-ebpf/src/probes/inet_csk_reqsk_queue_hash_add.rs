@@ -1,0 +1,31 @@
+//! The request enters the hash of half-open requests. Three signatures: nothing returned up to 6.0,
+//! then bool after three arguments, then (7.x) bool after two.
+
+use aya_ebpf::macros::fexit;
+use aya_ebpf::programs::FExitContext;
+
+use crate::pass::{self, seen};
+
+#[fexit]
+fn hash_add_leave_void(_ctx: FExitContext) -> i32 {
+    pass::note(seen::HASHED);
+    0
+}
+
+#[fexit]
+fn hash_add_leave_3(ctx: FExitContext) -> i32 {
+    added(ctx.arg(3));
+    0
+}
+
+#[fexit]
+fn hash_add_leave_2(ctx: FExitContext) -> i32 {
+    added(ctx.arg(2));
+    0
+}
+
+/// Only the low byte of a bool is defined.
+#[inline(always)]
+fn added(result: u8) {
+    pass::note(if result == 0 { seen::HASH_RACE } else { seen::HASHED });
+}

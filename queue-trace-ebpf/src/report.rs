@@ -1,0 +1,115 @@
+//! Counting an outcome, and streaming its record.
+
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use queue_trace_common::{LISTENER_STREAMS, Outcome, Record};
+
+use crate::config::{config, offset};
+use crate::listener::Listener;
+use crate::maps;
+use crate::memory::{Memory, Probed};
+use crate::pass::Client;
+
+/// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
+/// completes. The count is exact whatever becomes of the record.
+#[inline(always)]
+pub fn report<M: Memory>(
+    listener: Listener,
+    sk: *const u8,
+    outcome: Outcome,
+    fill: impl FnOnce(&mut Record),
+) {
+    count(listener, outcome);
+    if listener.flags & LISTENER_STREAMS == 0 || config!(stream) & (1 << outcome as u64) == 0 {
+        return;
+    }
+    let Some(mut entry) = maps::RECORDS.reserve::<Record>(0) else {
+        shed(outcome);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the entry has room for one record; all of it is written before it is submitted.
+    unsafe {
+        record.write(Record {
+            time_ns: bpf_ktime_get_ns(),
+            slot: listener.slot,
+            outcome: outcome as u8,
+            accept_depth: M::read(sk, offset!(accept_depth)),
+            limit: M::read(sk, offset!(limit)),
+            syn_depth: Probed::read(sk, offset!(syn_depth)),
+            ..BLANK
+        });
+        fill(&mut *record);
+    }
+    entry.submit(0);
+}
+
+/// All zeros; `Default::default()` would be a call.
+const BLANK: Record = Record {
+    time_ns: 0,
+    duration_ns: 0,
+    client_address: [0; 16],
+    comm: [0; queue_trace_common::COMM_LENGTH],
+    slot: 0,
+    pid: 0,
+    accept_depth: 0,
+    syn_depth: 0,
+    limit: 0,
+    detail: 0,
+    client_port: 0,
+    outcome: 0,
+    client_version: 0,
+    reserved: 0,
+};
+
+/// Counts an outcome without a record.
+#[inline(always)]
+pub fn count(listener: Listener, outcome: Outcome) {
+    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+        // SAFETY: this CPU's own value, and the index is that of an outcome.
+        unsafe { *(*counters).outcomes.as_mut_ptr().add(outcome as usize) += 1 };
+    }
+}
+
+/// Remembers the greatest depths.
+#[inline(always)]
+pub fn peaks<M: Memory>(listener: Listener, sk: *const u8, accept: bool, syn: bool) {
+    let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) else { return };
+    // SAFETY: this CPU's own value; `sk` is a listening socket.
+    unsafe {
+        if accept {
+            let depth: u32 = M::read(sk, offset!(accept_depth));
+            if depth > (*counters).accept_peak {
+                (*counters).accept_peak = depth;
+            }
+        }
+        if syn {
+            let depth: u32 = Probed::read(sk, offset!(syn_depth));
+            if depth > (*counters).syn_peak {
+                (*counters).syn_peak = depth;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn shed(outcome: Outcome) {
+    if let Some(shed) = maps::SHED.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value, and the index is that of an outcome.
+        unsafe { *(*shed).as_mut_ptr().add(outcome as usize) += 1 };
+    }
+}
+
+/// Names the client in a record.
+#[inline(always)]
+pub fn set_client(record: &mut Record, client: &Client) {
+    record.client_address = client.address;
+    record.client_port = client.port;
+    record.client_version = client.version;
+}
+
+/// Names the calling process in a record.
+#[inline(always)]
+pub fn set_process(record: &mut Record) {
+    record.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    record.comm = bpf_get_current_comm().unwrap_or_default();
+}

@@ -1,0 +1,114 @@
+//! What became of a SYN: `tcp_conn_request` from its entry to its end.
+//!
+//! The outcome follows from how far the kernel got in its own order of checks (kernel.md section 5.2
+//! and 6.5), never from repeating its tests beforehand: the queues move meanwhile.
+
+use queue_trace_common::{Fault, Outcome};
+
+use crate::config::config;
+use crate::memory::Memory;
+use crate::mib::Counts;
+use crate::pass::{self, Kind, Pass, seen};
+use crate::{listener, maps, packet, report};
+
+/// A SYN reached `tcp_conn_request`.
+#[inline(always)]
+pub fn enter<M: Memory>(sk: *const u8) {
+    let Some(pass) = pass::open(Kind::Syn) else { return };
+    if config!(syn_by_mib) != 0 || config!(verify) != 0 {
+        pass.mib = Counts::read::<M>(sk);
+    }
+}
+
+/// `tcp_conn_request` returns.
+#[inline(always)]
+pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
+    let Some(pass) = pass::close(Kind::Syn) else { return };
+    pass.last_syn = skb as u64;
+    let outcome = outcome::<M>(pass, sk);
+    if config!(verify) != 0 {
+        verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
+    }
+    let listener = listener::find::<M>(sk);
+    if pass.saw(seen::HASHED) {
+        report::peaks::<M>(listener, sk, false, true);
+    }
+    report::report::<M>(listener, sk, outcome, |record| {
+        report::set_client(record, &packet::client::<M>(skb));
+    });
+}
+
+#[inline(always)]
+fn outcome<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
+    if pass.saw(seen::HASHED) {
+        Outcome::SynQueued
+    } else if pass.saw(seen::HASH_RACE) {
+        Outcome::SynRace
+    } else if pass.saw(seen::FASTOPEN_CHILD) {
+        if pass.saw(seen::QUEUE_ADDED) { Outcome::SynFastopen } else { Outcome::SynClosing }
+    } else if pass.saw(seen::COOKIE_SYNACK) {
+        Outcome::SynCookie
+    } else {
+        refusal::<M>(pass, sk)
+    }
+}
+
+/// Nothing was queued and nothing sent: at which check did it end?
+#[inline(always)]
+fn refusal<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
+    if pass.saw(seen::ALLOCATED) {
+        return if pass.saw(seen::NO_MEMORY) {
+            Outcome::SynNoMemory
+        } else if pass.saw(seen::NOT_PROVEN) {
+            Outcome::SynLastQuarter
+        } else {
+            Outcome::SynNoRoute
+        };
+    }
+    let syn_queue_full = if config!(syn_by_mib) != 0 {
+        Counts::read::<M>(sk).since(&pass.mib).syn_queue_full_drops != 0
+    } else {
+        pass.saw(seen::FLOOD_DROP)
+    };
+    if syn_queue_full { Outcome::SynQueueFull } else { Outcome::SynAcceptQueueFull }
+}
+
+/// Compares the outcome with what the kernel counted. A Fast Open attempt may count a failure and
+/// still queue the SYN, so a queued SYN says nothing.
+#[inline(always)]
+fn verify(moved: &Counts, outcome: Outcome) {
+    let (overflows, full, drops) = match outcome {
+        Outcome::SynAcceptQueueFull => (1, 0, 1),
+        Outcome::SynQueueFull => (0, 1, 1),
+        Outcome::SynCookie | Outcome::SynFastopen => (0, 0, 0),
+        Outcome::SynQueued | Outcome::SynRace => return,
+        _ => (0, 0, 1),
+    };
+    if moved.overflows != overflows || moved.syn_queue_full_drops != full || moved.drops != drops {
+        maps::fault(Fault::Mismatch);
+    }
+}
+
+/// `tcp_v4_conn_request` or its like returns: if `tcp_conn_request` was not reached, the SYN went to
+/// a broadcast or multicast address.
+#[inline(always)]
+pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool) {
+    if !maps::armed() {
+        return;
+    }
+    let Some(pass) = pass::current() else { return };
+    let reached = pass.last_syn == skb as u64;
+    pass.last_syn = 0;
+    if reached {
+        return;
+    }
+    let client = packet::client::<M>(skb);
+    // `tcp_v6_conn_request` hands IPv4 segments to its twin, whose end came first; and it drops a
+    // source of ::ffff:a.b.c.d without counting it as a listen drop.
+    if v6 && (client.version == 4 || packet::is_mapped(&client.address)) {
+        return;
+    }
+    report::report::<M>(listener::find::<M>(sk), sk, Outcome::SynNotUnicast, |record| {
+        report::set_client(record, &client);
+    });
+}
