@@ -36,3 +36,12 @@ impl From<rustix::io::Errno> for Error {
         Self::Io(errno.into())
     }
 }
+
+/// Name of the network device `index` in the calling thread's network namespace, if it exists.
+pub fn device_name(index: u32) -> Option<String> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+    // Any socket will do: it only says which namespace is meant.
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
+    netdevice::index_to_name(&socket, index).ok()
+}

@@ -60,6 +60,14 @@ impl Owners {
         self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
     }
 
+    /// Owners of one socket, for tests of what shows them.
+    #[cfg(test)]
+    pub(crate) fn of_test(inode: u32, owners: &[(u32, &str, u32)]) -> Self {
+        let owner = |&(pid, comm, fd): &(u32, &str, u32)| Owner { pid, comm: comm.into(), fd };
+        let by_inode = HashMap::from([(inode, owners.iter().map(owner).collect())]);
+        Self { by_inode, unreadable: 0 }
+    }
+
     fn scan_process(&mut self, pid: u32, wanted: &HashSet<u32>) -> Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty())?;
@@ -68,8 +76,12 @@ impl Owners {
         for entry in Dir::read_from(&folder)? {
             let entry = entry?;
             let Some(fd) = number(entry.file_name()) else { continue };
-            let Ok((target, _)) = readlinkat_raw(&folder, entry.file_name(), &mut target) else {
-                continue;
+            let target = match readlinkat_raw(&folder, entry.file_name(), &mut target) {
+                Ok((target, _)) => target,
+                // Closed meanwhile.
+                Err(Errno::NOENT) => continue,
+                // Root may list every process' descriptors, but needs CAP_SYS_PTRACE to follow them.
+                Err(errno) => return Err(errno),
             };
             let Some(inode) = socket_inode(target).filter(|inode| wanted.contains(inode)) else {
                 continue;

@@ -1,0 +1,186 @@
+//! `queue-trace listeners`: one table, now, without BPF.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::io::Write;
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+
+use crate::netlink::{self, Listener, SynQueues};
+use crate::output::listeners::{Contents, Report, write_json, write_text};
+use crate::procfs::{Namespace, Owners, Sysctls, reachable};
+
+/// Arguments of `queue-trace listeners`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  queue-trace listeners --port 443
+  queue-trace listeners --format json | jq 'select(.accept_queue_full)'
+
+Any user may look; owners of other users' sockets and other network namespaces need root.")]
+pub struct ListenersArgs {
+    /// A table for people, or one JSON object a line and listener
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Show only listeners on this port; may be given several times
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+    /// Network namespaces to look into: all, own, an inode number, or a name as of `ip netns`
+    #[arg(long, value_name = "all|own|INODE|NAME", default_value = "all")]
+    pub netns: Netns,
+}
+
+/// How to show the listeners.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// An aligned table.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which network namespaces to look into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Netns {
+    /// Every one that can be found and entered.
+    All,
+    /// The one this program runs in.
+    Own,
+    /// The one with this inode.
+    Inode(u64),
+    /// The one with this name.
+    Name(String),
+}
+
+impl FromStr for Netns {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match (text, text.parse()) {
+            ("all", _) => Self::All,
+            ("own", _) => Self::Own,
+            (_, Ok(inode)) => Self::Inode(inode),
+            (name, Err(_)) => Self::Name(name.into()),
+        })
+    }
+}
+
+/// Writes the listeners to `out`, and to standard error what could not be seen.
+///
+/// # Errors
+///
+/// When the one namespace asked for is not there or cannot be read, when none can be read, or when
+/// `out` cannot be written to.
+pub fn run(args: &ListenersArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut notes = Vec::new();
+    let report = gather(args, &mut notes)?;
+    match args.format {
+        Format::Text => write_text(&report, out)?,
+        Format::Json => write_json(&report, out)?,
+    }
+    out.flush()?;
+    for note in notes {
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "queue-trace: {note}");
+    }
+    Ok(())
+}
+
+fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Report> {
+    let own = Namespace::own()?.inode;
+    let mut report = Report::default();
+    for namespace in choose(&args.netns, notes)? {
+        match read(&namespace, namespace.inode == own, &args.port) {
+            Ok(contents) => report.namespaces.push(contents),
+            Err(error) if matches!(args.netns, Netns::All) && namespace.inode != own => {
+                notes.push(format!("{error:#}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let listeners = || report.namespaces.iter().flat_map(|contents| &contents.listeners);
+    // A socket that no process holds any more has no inode.
+    let inodes: HashSet<_> = listeners().map(|l| l.inode).filter(|inode| *inode != 0).collect();
+    let owners = Owners::scan(&inodes)?;
+    let unseen = inodes.iter().filter(|inode| owners.of(**inode).is_empty()).count();
+    if unseen > 0 && owners.unreadable > 0 {
+        notes.push(format!(
+            "owners of {} are not visible: that needs root (CAP_SYS_PTRACE)",
+            counted(unseen, "listener", "listeners")
+        ));
+    }
+    report.owners = owners;
+    if report.is_empty() && args.format == Format::Json {
+        notes.push("no TCP listeners".into());
+    }
+    Ok(report)
+}
+
+/// The namespaces to look into.
+fn choose(netns: &Netns, notes: &mut Vec<String>) -> anyhow::Result<Vec<Namespace>> {
+    let reachable = reachable()?;
+    let hidden = reachable.unreadable;
+    let mut namespaces = reachable.namespaces;
+    match netns {
+        Netns::All if hidden > 0 => notes.push(format!(
+            "network namespaces of {} are not visible, nor the listeners there: \
+             that needs root (CAP_SYS_PTRACE)",
+            counted(hidden, "process", "processes")
+        )),
+        Netns::All => {}
+        Netns::Own => namespaces.truncate(1),
+        Netns::Inode(inode) => namespaces.retain(|namespace| namespace.inode == *inode),
+        Netns::Name(name) => namespaces.retain(|namespace| namespace.name.as_ref() == Some(name)),
+    }
+    match netns {
+        _ if !namespaces.is_empty() => Ok(namespaces),
+        Netns::Inode(inode) => {
+            bail!("no network namespace {inode} is visible: `lsns -t net`, run as root, lists them")
+        }
+        _ => bail!("no network namespace of that name: `ip netns` lists the names"),
+    }
+}
+
+fn read(namespace: &Namespace, own: bool, ports: &[u16]) -> anyhow::Result<Contents> {
+    let label = || match &namespace.name {
+        Some(name) => format!("network namespace {} ({name})", namespace.inode),
+        None => format!("network namespace {}", namespace.inode),
+    };
+    let shown = |listener: &Listener| ports.is_empty() || ports.contains(&listener.port);
+    let work = || -> Result<Contents, netlink::Error> {
+        let mut listeners = netlink::listeners()?;
+        // The kernel walks its whole connection table for the half-open requests: not for nothing.
+        let syn_queues = if listeners.iter().any(shown) {
+            SynQueues::read(&listeners)?
+        } else {
+            SynQueues::default()
+        };
+        listeners.retain(shown);
+        listeners.sort_by_key(|listener| (listener.port, listener.address, listener.cookie));
+        Ok(Contents {
+            namespace: namespace.clone(),
+            own,
+            syn_queues,
+            devices: device_names(&listeners),
+            listeners,
+            sysctls: Sysctls::read(),
+        })
+    };
+    let contents = namespace.run(work).with_context(|| format!("{} is not shown", label()))?;
+    contents.with_context(|| format!("{} is not shown", label()))
+}
+
+/// Names of the devices that `listeners` are bound to; a device may be gone.
+fn device_names(listeners: &[Listener]) -> HashMap<u32, String> {
+    listeners
+        .iter()
+        .filter_map(|listener| listener.device)
+        .filter_map(|index| Some((index, netlink::device_name(index)?)))
+        .collect()
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
