@@ -1,1 +1,8 @@
-//! Tests.
+//! The reader against BTF made by hand, cut from real kernels, damaged, and read by another reader.
+
+mod builder;
+mod damage;
+mod kernels;
+mod members;
+mod oracle;
+mod symbols;

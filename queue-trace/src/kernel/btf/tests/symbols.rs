@@ -1,0 +1,88 @@
+//! Functions and enumerators.
+
+use super::builder::{Builder, CONST, ENUM, ENUM64, PTR, STRUCT, TYPEDEF};
+
+#[test]
+fn functions_tell_their_shape() {
+    let mut builder = Builder::new();
+    let int = builder.int("int", 4);
+    let nothing = builder.link(CONST, "", 0);
+    builder.function("tcp_check_req", int, &[("sk", int), ("skb", int)]);
+    builder.function("tcp_done", 0, &[("sk", int)]);
+    builder.function("odd", nothing, &[("", int), ("", 0)]);
+    let btf = builder.build();
+
+    let check = btf.function("tcp_check_req").unwrap();
+    assert_eq!((check.parameters, check.returns_void, check.ambiguous), (2, false, false));
+    assert_eq!(check.parameter_names, ["sk", "skb"]);
+    assert!(btf.function("tcp_done").unwrap().returns_void);
+    let odd = btf.function("odd").unwrap();
+    assert!(odd.returns_void && odd.parameters == 2 && odd.parameter_names == ["", ""]);
+    assert_eq!(btf.function("int"), None);
+    assert_eq!(btf.function(""), None);
+}
+
+#[test]
+fn a_function_name_used_twice_is_ambiguous() {
+    let mut builder = Builder::new();
+    builder.function("init", 0, &[]);
+    let mut module = builder.module();
+    module.function("init", 0, &[]);
+    let kernel = builder.build();
+    assert!(!kernel.function("init").unwrap().ambiguous);
+    assert!(kernel.split(module.bytes()).unwrap().function("init").unwrap().ambiguous);
+    builder.function("init", 0, &[]);
+    assert!(builder.build().function("init").unwrap().ambiguous);
+}
+
+#[test]
+fn a_function_without_a_prototype_is_none() {
+    let mut builder = Builder::new();
+    let int = builder.int("int", 4);
+    builder.link(super::builder::FUNC, "f", int);
+    builder.link(super::builder::FUNC, "g", 77);
+    let btf = builder.build();
+    assert_eq!((btf.function("f"), btf.function("g")), (None, None));
+}
+
+#[test]
+fn enumerators_of_both_widths() {
+    let mut builder = Builder::new();
+    builder.enumeration(ENUM, "", &[("ZERO", 0), ("LISTENOVERFLOWS", 23), ("MINUS", -5)]);
+    builder.enumeration(ENUM64, "wide", &[("BIG", 1 << 40), ("SMALL", -(1 << 40))]);
+    // Without the flag, 32-bit values are unsigned.
+    let name = builder.string("UNSIGNED");
+    builder.raw("plain", ENUM << 24 | 1, 4, &[name, u32::MAX]);
+    let btf = builder.build();
+    assert_eq!(btf.enum_value("LISTENOVERFLOWS"), Some(23));
+    assert_eq!(btf.enum_value("MINUS"), Some(-5));
+    assert_eq!(btf.enum_value("BIG"), Some(1 << 40));
+    assert_eq!(btf.enum_value("SMALL"), Some(-(1 << 40)));
+    assert_eq!(btf.enum_value("UNSIGNED"), Some(i64::from(u32::MAX)));
+    assert_eq!(btf.enum_value("wide"), None);
+}
+
+#[test]
+fn enumerators_that_disagree_are_none() {
+    let mut builder = Builder::new();
+    builder.enumeration(ENUM, "a", &[("SAME", 1), ("DIFFERENT", 1)]);
+    builder.enumeration(ENUM, "b", &[("SAME", 1), ("DIFFERENT", 2)]);
+    let btf = builder.build();
+    assert_eq!((btf.enum_value("SAME"), btf.enum_value("DIFFERENT")), (Some(1), None));
+}
+
+#[test]
+fn one_name_can_be_several_things() {
+    let mut builder = Builder::new();
+    let int = builder.int("name", 4);
+    builder.link(TYPEDEF, "name", int);
+    builder.link(PTR, "name", int);
+    builder.composite(STRUCT, "name", 4, &[("name", int, 0)]);
+    builder.function("name", 0, &[]);
+    builder.enumeration(ENUM, "name", &[("name", 7)]);
+    let btf = builder.build();
+    assert_eq!(btf.struct_size("name").unwrap(), 4);
+    assert!(btf.has_member("name", "name"));
+    assert!(!btf.function("name").unwrap().ambiguous);
+    assert_eq!(btf.enum_value("name"), Some(7));
+}
