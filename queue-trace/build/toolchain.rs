@@ -120,14 +120,10 @@ fn chosen_prefix(wanted: &OsString) -> Option<PathBuf> {
         return Some(PathBuf::from(wanted));
     }
     let name = wanted.to_string_lossy();
-    std::fs::read_dir(rustup_toolchains()?)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| {
-            let folder = path.file_name().unwrap_or_default().to_string_lossy();
-            folder == name || folder.starts_with(&format!("{name}-"))
-        })
+    std::fs::read_dir(rustup_toolchains()?).ok()?.flatten().map(|entry| entry.path()).find(|path| {
+        let folder = path.file_name().unwrap_or_default().to_string_lossy();
+        folder == name || folder.starts_with(&format!("{name}-"))
+    })
 }
 
 /// Looked up by hand, because asking rustup takes longer than everything else here.

@@ -1,2 +1,40 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: sets up, builds, runs and tests queue-trace.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod build;
+mod command;
+mod setup;
+#[path = "../../queue-trace/build/toolchain.rs"]
+#[expect(dead_code, reason = "the build script runs what is only looked for here")]
+mod toolchain;
+mod vm;
+mod workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Setup(setup::Arguments),
+    Build(build::Arguments),
+    Vm(vm::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Setup(arguments) => setup::run(&arguments),
+        Task::Build(arguments) => build::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,57 @@
+//! `cargo xtask build`: the workspace, kernel side included; and the static programs for guests.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::{command, setup, workspace};
+
+/// The only target that guests run.
+const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds everything, the kernel side included
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// With optimisation
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    setup::for_build()?;
+    let mut cargo = workspace::cargo();
+    cargo.arg("build");
+    if arguments.release {
+        cargo.arg("--release");
+    }
+    command::run(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Cargo as it builds for guests: static, because a guest has no libraries, and in a target folder
+/// of its own, because other flags would make the normal build start again each time.
+pub(crate) fn guest_cargo(subcommand: &str) -> Command {
+    let mut cargo = workspace::cargo();
+    cargo
+        .args([subcommand, "--quiet", "--target", GUEST_TARGET, "--target-dir"])
+        .arg(workspace::target().join("guest"))
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // A guest emulates every instruction and keeps every file in memory.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+    cargo
+}
+
+/// Builds one static program of a package.
+pub(crate) fn guest_program(package: &str, name: &str) -> Result<PathBuf> {
+    command::run(guest_cargo("build").args(["--package", package, "--bin", name]))?;
+    Ok(guest_path(name))
+}
+
+/// Where a static program is once it is built.
+pub(crate) fn guest_path(name: &str) -> PathBuf {
+    workspace::target().join("guest").join(GUEST_TARGET).join("debug").join(name)
+}

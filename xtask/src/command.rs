@@ -1,0 +1,57 @@
+//! Running other programs, with errors that name them.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Runs a program; its output goes to our stderr, because our stdout belongs to what the user asked for.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("cannot run `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status}); its messages stand above", line(command));
+    }
+    Ok(())
+}
+
+/// Runs a program and gives back what it printed.
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().with_context(|| format!("cannot run `{}`", line(command)))?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        let last = message.lines().last().unwrap_or("without a message");
+        bail!("`{}` failed ({}): {last}", line(command), output.status);
+    }
+    Ok(output.stdout)
+}
+
+/// As `output`, for programs that print text.
+pub(crate) fn text(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8_lossy(&output(command)?).into_owned())
+}
+
+/// A program that has to run as root: directly if we are, else through sudo.
+pub(crate) fn as_root(program: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
+}
+
+/// Whether a program of that name is in `PATH`.
+pub(crate) fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn line(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask setup`: finds or installs what building and testing need.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+
+use crate::command;
+use crate::vm::kernel;
+
+mod apt;
+mod ebpf;
+pub(crate) mod kernels;
+
+/// Finds or installs what building and testing need; says what it installs before it does
+///
+/// Debian's packages are installed with apt (through sudo when not root). Everything else lands in
+/// the project's own .cache folder. Does nothing, and says nothing, when all is there.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    /// What to set up for
+    #[arg(long = "for", value_enum, default_value_t = Purpose::Test)]
+    purpose: Purpose,
+    /// Kernels for guests, instead of all (test) or 6.12 (demo); repeatable
+    #[arg(long)]
+    kernel: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Purpose {
+    Build,
+    Demo,
+    Test,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut wanted: Vec<_> = arguments.kernel.iter().map(String::as_str).collect();
+    if wanted.is_empty() {
+        wanted = match arguments.purpose {
+            Purpose::Build => Vec::new(),
+            Purpose::Demo => vec![kernels::DEFAULT],
+            Purpose::Test => kernels::SERIES.iter().map(|series| series.name).collect(),
+        };
+    }
+    for_build()?;
+    for kernel in wanted {
+        for_vm(kernel, true)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What `cargo build` needs.
+pub(crate) fn for_build() -> Result<()> {
+    if !command::exists("cc") {
+        apt::install("a C compiler", &["gcc", "libc6-dev"])?;
+    }
+    ebpf::ensure()
+}
+
+/// What a guest with that kernel needs; `built` when there is nothing to build for it.
+pub(crate) fn for_vm(name: &str, built: bool) -> Result<()> {
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "guests are x86_64 and are built natively: use such a machine"
+    );
+    if !built {
+        for_build()?;
+    }
+    if !command::exists("qemu-system-x86_64") {
+        apt::install("the emulator for guests", &["qemu-system-x86"])?;
+    }
+    let busybox = crate::vm::busybox();
+    if !busybox.is_file() {
+        apt::unpack(
+            "a static busybox for guests",
+            "busybox-static",
+            &crate::workspace::cache("busybox"),
+        )?;
+    }
+    match kernels::series(name) {
+        Some(series) => kernels::ensure(series, kernel::store),
+        None => Ok(()),
+    }
+}

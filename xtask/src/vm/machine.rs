@@ -1,0 +1,204 @@
+//! QEMU: starts a guest, and follows it until its command has ended.
+//!
+//! Guest and host talk over socket pairs and the initramfs lies in memory: there are no temporary
+//! files, any number of machines can run at once, and none outlives us.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::Run;
+
+/// How many lines of the console are shown when a guest dies.
+const LAST_LINES: usize = 60;
+
+/// A running guest.
+#[derive(Debug)]
+pub(super) struct Machine {
+    qemu: Child,
+    events: Receiver<(Channel, Vec<u8>)>,
+}
+
+/// What bytes from the guest are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    Stdout,
+    Stderr,
+    Control,
+    Console,
+    /// QEMU's own messages.
+    Qemu,
+}
+
+impl Channel {
+    /// The channels with a virtio port, and its name in the guest.
+    const PORTS: [(Self, &str); 3] =
+        [(Self::Stdout, "stdout"), (Self::Stderr, "stderr"), (Self::Control, "control")];
+}
+
+/// What the guest says when the command has ended.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    code: u8,
+    stdout: u64,
+    stderr: u64,
+}
+
+impl Machine {
+    /// Starts QEMU.
+    pub(super) fn start(run: &Run, image: &Path, initramfs: &File) -> Result<Self> {
+        let mut command = command(run, image, initramfs);
+        let (sender, events) = sync_channel(16);
+        let mut guest_ends = Vec::new();
+        let mut connect = |channel, name: &str| -> Result<String> {
+            let (host, guest) = UnixStream::pair()?;
+            fcntl_setfd(&guest, FdFlags::empty())?;
+            forward(channel, host, sender.clone());
+            let argument = format!("socket,id={name},fd={}", guest.as_raw_fd());
+            guest_ends.push(OwnedFd::from(guest));
+            Ok(argument)
+        };
+        command.args(["-chardev", &connect(Channel::Console, "console")?]);
+        command.args(["-serial", "chardev:console", "-device", "virtio-serial-pci"]);
+        for (channel, name) in Channel::PORTS {
+            command.args(["-chardev", &connect(channel, name)?, "-device"]);
+            command.arg(format!("virtserialport,chardev={name},name={name}"));
+        }
+        // SAFETY: prctl is async-signal-safe and touches no memory of ours.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        }
+        let mut qemu = command.spawn().context("cannot start qemu-system-x86_64")?;
+        if let Some(stderr) = qemu.stderr.take() {
+            forward(Channel::Qemu, stderr, sender);
+        }
+        Ok(Self { qemu, events })
+    }
+
+    /// Hands the command's output through until it has ended, and gives its exit status.
+    pub(super) fn wait(self, timeout: Duration, show_console: bool) -> Result<u8> {
+        let deadline = Instant::now() + timeout;
+        let (mut console, mut control) = (VecDeque::new(), Vec::new());
+        let (mut stdout, mut stderr) = (0, 0);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok((Channel::Stdout, bytes)) => {
+                    stdout += bytes.len() as u64;
+                    if !deliver(std::io::stdout(), &bytes)? {
+                        return Ok(0); // Nobody reads any more, as in `… | head`.
+                    }
+                }
+                Ok((Channel::Stderr, bytes)) => {
+                    stderr += bytes.len() as u64;
+                    deliver(std::io::stderr(), &bytes)?;
+                }
+                Ok((Channel::Control, bytes)) => control.extend(bytes),
+                Ok((Channel::Console | Channel::Qemu, bytes)) => {
+                    if show_console {
+                        deliver(std::io::stderr(), &bytes)?;
+                    }
+                    console.extend(bytes);
+                    console.drain(..console.len().saturating_sub(1 << 16));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!(
+                        "the guest was still running after {} s and was ended; see --timeout{}",
+                        timeout.as_secs(),
+                        last_lines(&console)
+                    );
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("the guest died, see its console:{}", last_lines(&console));
+                }
+            }
+            if let Some(report) = parse(&control)
+                && (stdout, stderr) == (report.stdout, report.stderr)
+            {
+                return Ok(report.code);
+            }
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn command(run: &Run, image: &Path, initramfs: &File) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    let threads = if run.smp > 1 { "multi" } else { "single" };
+    let console = if run.console { "" } else { " quiet" };
+    command
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+        // KVM hangs where this project is developed, and only TCG counts instructions.
+        .args(["-accel", &format!("tcg,thread={threads}"), "-cpu", "max"])
+        .args(["-smp", &run.smp.to_string(), "-m", &run.memory.to_string(), "-kernel"])
+        .arg(image)
+        .args(["-initrd", &format!("/proc/self/fd/{}", initramfs.as_raw_fd()), "-append"])
+        .arg(format!("console=ttyS0 panic=-1 random.trust_cpu=on{console}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if run.icount {
+        command.args(["-icount", "shift=0,sleep=off"]);
+    }
+    command
+}
+
+/// Sends what comes from the guest until it ends.
+fn forward(
+    channel: Channel,
+    mut from: impl Read + Send + 'static,
+    to: SyncSender<(Channel, Vec<u8>)>,
+) {
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(size @ 1..) = from.read(&mut buffer) {
+            if to.send((channel, buffer[..size].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// Writes through; says false when the reader is gone.
+fn deliver(mut output: impl Write, bytes: &[u8]) -> Result<bool> {
+    match output.write_all(bytes).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        result => Ok(result.map(|()| true)?),
+    }
+}
+
+/// Reads the line that guest-init writes at the end, once it is complete.
+fn parse(control: &[u8]) -> Option<Report> {
+    let line = std::str::from_utf8(control).ok()?.strip_suffix('\n')?;
+    let mut words = line.strip_prefix("exit ")?.split(' ');
+    let mut number = || words.next()?.parse::<u64>().ok();
+    Some(Report { code: u8::try_from(number()?).ok()?, stdout: number()?, stderr: number()? })
+}
+
+/// The end of the console, on lines of its own.
+fn last_lines(console: &VecDeque<u8>) -> String {
+    let bytes: Vec<u8> = console.iter().copied().collect();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..]
+        .iter()
+        .map(|line| format!("\n  {line}"))
+        .collect()
+}
