@@ -107,8 +107,9 @@ fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Repor
     let unseen = inodes.iter().filter(|inode| owners.of(**inode).is_empty()).count();
     if unseen > 0 && owners.unreadable > 0 {
         notes.push(format!(
-            "owners of {} are not visible: that needs root (CAP_SYS_PTRACE)",
-            counted(unseen, "listener", "listeners")
+            "owners of {} are not visible {}",
+            counted(unseen, "listener", "listeners"),
+            limits()
         ));
     }
     report.owners = owners;
@@ -125,9 +126,9 @@ fn choose(netns: &Netns, notes: &mut Vec<String>) -> anyhow::Result<Vec<Namespac
     let mut namespaces = reachable.namespaces;
     match netns {
         Netns::All if hidden > 0 => notes.push(format!(
-            "network namespaces of {} are not visible, nor the listeners there: \
-             that needs root (CAP_SYS_PTRACE)",
-            counted(hidden, "process", "processes")
+            "network namespaces of {} are not visible {}; listeners there are not shown",
+            counted(hidden, "process", "processes"),
+            limits()
         )),
         Netns::All => {}
         Netns::Own => namespaces.truncate(1),
@@ -139,7 +140,8 @@ fn choose(netns: &Netns, notes: &mut Vec<String>) -> anyhow::Result<Vec<Namespac
         Netns::Inode(inode) => {
             bail!("no network namespace {inode} is visible: `lsns -t net`, run as root, lists them")
         }
-        _ => bail!("no network namespace of that name: `ip netns` lists the names"),
+        Netns::Name(name) => bail!("no network namespace {name}: `ip netns` lists the names"),
+        Netns::All | Netns::Own => bail!("no network namespace is visible: is /proc mounted?"),
     }
 }
 
@@ -179,6 +181,15 @@ fn device_names(listeners: &[Listener]) -> HashMap<u32, String> {
         .filter_map(|listener| listener.device)
         .filter_map(|index| Some((index, netlink::device_name(index)?)))
         .collect()
+}
+
+/// Why `/proc/PID` keeps something to itself.
+fn limits() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "even to root here (a container, or a security module)"
+    } else {
+        "without root (CAP_SYS_PTRACE)"
+    }
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {
