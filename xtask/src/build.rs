@@ -45,10 +45,13 @@ pub(crate) fn guest_cargo(subcommand: &str) -> Command {
     cargo
 }
 
-/// Builds one static program of a package.
-pub(crate) fn guest_program(package: &str, name: &str) -> Result<PathBuf> {
-    command::run(guest_cargo("build").args(["--package", package, "--bin", name]))?;
-    Ok(guest_path(name))
+/// Builds static programs: name and package of each.
+pub(crate) fn guest_programs(programs: &[(&str, &str)]) -> Result<()> {
+    let mut cargo = guest_cargo("build");
+    for (name, package) in programs {
+        cargo.args(["--package", package, "--bin", name]);
+    }
+    command::run(&mut cargo)
 }
 
 /// Where a static program is once it is built.

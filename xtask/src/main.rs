@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod build;
+mod check;
 mod command;
+mod run;
 mod setup;
+mod test;
 #[path = "../../queue-trace/build/toolchain.rs"]
 #[expect(dead_code, reason = "the build script runs what is only looked for here")]
 mod toolchain;
@@ -24,6 +27,9 @@ struct Arguments {
 enum Task {
     Setup(setup::Arguments),
     Build(build::Arguments),
+    Run(run::Arguments),
+    Check(check::Arguments),
+    Test(test::Arguments),
     Vm(vm::Arguments),
 }
 
@@ -31,6 +37,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
+        Task::Run(arguments) => run::run(&arguments),
+        Task::Check(arguments) => check::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -58,7 +58,7 @@ pub(crate) struct Run {
     /// Shows the kernel's console on stderr
     #[arg(long)]
     pub(crate) console: bool,
-    /// Takes queue-trace as it was last built for guests
+    /// Takes queue-trace as it was last built for guests, or leaves it out
     #[arg(long)]
     pub(crate) no_build: bool,
     /// What to run
@@ -76,10 +76,11 @@ pub(crate) fn boot(run: &Run) -> Result<ExitCode> {
     ensure!(run.command.iter().all(|word| !word.contains('\0')), "a command cannot contain NUL");
     setup::for_vm(&run.kernel, run.no_build)?;
     let kernel = kernel::find(&run.kernel)?;
+    let mut programs = vec![("guest-init", "xtask")];
     if !run.no_build {
-        build::guest_program("xtask", "guest-init")?;
-        build::guest_program("queue-trace", "queue-trace")?;
+        programs.push(("queue-trace", "queue-trace"));
     }
+    build::guest_programs(&programs)?;
     let initramfs = guest::initramfs(run, &kernel).context("cannot write the initramfs")?;
     let outcome = machine::Machine::start(run, &kernel.image, &initramfs)?
         .wait(Duration::from_secs(run.timeout), run.console)?;

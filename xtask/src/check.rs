@@ -1,0 +1,27 @@
+//! `cargo xtask check`: what has to be clean before a commit.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{command, setup, workspace};
+
+/// Checks formatting, lints and documentation
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
+    setup::for_build()?;
+    command::run(workspace::cargo().args(["fmt", "--all", "--check"]))?;
+    command::run(workspace::cargo().args([
+        "clippy",
+        "--quiet",
+        "--all-targets",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    command::run(
+        workspace::cargo().args(["doc", "--quiet", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings"),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}

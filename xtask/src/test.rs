@@ -1,0 +1,78 @@
+//! `cargo xtask test`: unit tests here, then the VM tests on every kernel.
+
+use std::io::{BufRead, BufReader};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::setup::{self, kernels};
+use crate::workspace;
+
+mod guests;
+mod tally;
+
+use tally::Tally;
+
+/// Runs every test; sets up first
+///
+/// Examples:
+///   cargo xtask test                        everything
+///   cargo xtask test unit btf               unit tests with `btf` in their name
+///   cargo xtask test vm --kernel 6.12       the VM tests on one kernel
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    /// `unit` or `vm` for that half only; then a part of the names of the tests to run
+    #[arg(value_name = "unit|vm] [FILTER", num_args = 0..=2)]
+    words: Vec<String>,
+    /// Kernels for the VM tests instead of all; repeatable
+    #[arg(long)]
+    kernel: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let (suite, filter) = match arguments.words.as_slice() {
+        [suite, rest @ ..] if ["unit", "vm"].contains(&suite.as_str()) => (Some(suite), rest),
+        rest => (None, rest),
+    };
+    ensure!(filter.len() <= 1, "give one FILTER, after `unit` or `vm`");
+    let filter = filter.first().map(String::as_str);
+    let wants = |name| suite.is_none_or(|suite| suite == name);
+
+    setup::for_build()?;
+    let mut total = Tally::default();
+    if wants("unit") {
+        total += unit(filter)?;
+    }
+    if wants("vm") {
+        let mut chosen: Vec<_> = arguments.kernel.iter().map(String::as_str).collect();
+        if chosen.is_empty() {
+            chosen = kernels::SERIES.iter().map(|series| series.name).collect();
+        }
+        total += guests::test(&chosen, filter)?;
+    }
+    if total == Tally::default() {
+        eprintln!("error: no test has {} in its name", filter.unwrap_or_default());
+        total.failed = 1;
+    }
+    println!("{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs what `cargo test` runs.
+fn unit(filter: Option<&str>) -> Result<Tally> {
+    let mut cargo = workspace::cargo()
+        .args(["test", "--quiet", "--no-fail-fast"])
+        .args(filter)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let output = cargo.stdout.take().context("cargo has no output")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        tally += Tally::of_line(&line).unwrap_or_default();
+    }
+    Ok(tally.unless_hidden(cargo.wait()?.success()))
+}

@@ -1,0 +1,119 @@
+//! The VM tests: one static program, run on every kernel.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::tally::Tally;
+use crate::{build, command, setup, workspace};
+
+/// As many guests as run at a time, for two processors.
+const AT_ONCE: usize = 2;
+/// Ends a kernel's run after so many seconds.
+const TIMEOUT: &str = "900";
+
+/// Runs the VM tests on these kernels.
+pub(super) fn test(kernels: &[&str], filter: Option<&str>) -> Result<Tally> {
+    let program = program()?;
+    if filter.is_some() && names(&program, filter)?.is_empty() {
+        return Ok(Tally::default());
+    }
+    for kernel in kernels {
+        setup::for_vm(kernel, true)?;
+    }
+    std::fs::create_dir_all(workspace::cache("logs"))?;
+    let waiting = Mutex::new(kernels.iter());
+    let next = || waiting.lock().ok()?.next();
+    let work = || -> Tally {
+        std::iter::from_fn(next).map(|kernel| test_on(kernel, &program, filter)).sum()
+    };
+    Ok(std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or(Tally::FAILURE)).sum()
+    }))
+}
+
+/// Builds the test program, and queue-trace for it.
+fn program() -> Result<PathBuf> {
+    build::guest_programs(&[("guest-init", "xtask"), ("queue-trace", "queue-trace")])?;
+    let messages = command::text(
+        build::guest_cargo("test")
+            .args(["--package", "queue-trace", "--test", "vm", "--no-run"])
+            .arg("--message-format=json-render-diagnostics")
+            .stderr(Stdio::inherit()),
+    )
+    .context("the VM tests do not build")?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "vm")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .context("cargo did not say where it put the VM tests")
+}
+
+/// The tests that a filter lets through.
+fn names(program: &Path, filter: Option<&str>) -> Result<Vec<String>> {
+    let list = command::text(Command::new(program).arg("--list").args(filter))?;
+    Ok(list.lines().filter(|line| line.ends_with(": test")).map(Into::into).collect())
+}
+
+/// Runs the tests on one kernel. Whatever keeps them from running is a failure.
+fn test_on(kernel: &str, program: &Path, filter: Option<&str>) -> Tally {
+    let start = Instant::now();
+    let log = workspace::cache("logs").join(format!("{}.log", kernel.replace('/', "_")));
+    let outcome = follow(kernel, program, filter, &log);
+    let tally = outcome.unwrap_or_else(|error| {
+        println!("[{kernel}] error: {error:#}");
+        Tally::FAILURE
+    });
+    println!("[{kernel}] {} s, log in {}", start.elapsed().as_secs(), log.display());
+    if tally.failed > 0 {
+        // The lines of single tests were shown as they came.
+        for line in std::fs::read_to_string(&log).unwrap_or_default().lines() {
+            if !line.starts_with("test ") {
+                println!("[{kernel}] {line}");
+            }
+        }
+    }
+    tally
+}
+
+/// Boots the kernel, shows each test's line as it comes, and writes everything into the log.
+fn follow(kernel: &str, program: &Path, filter: Option<&str>, log: &Path) -> Result<Tally> {
+    let mut log = File::options().append(true).create(true).open(truncated(log)?)?;
+    let mut guest = Command::new(std::env::current_exe()?)
+        .args(["vm", "run", "--no-build", "--smp=2", "--timeout", TIMEOUT, "--kernel", kernel])
+        .arg("--copy")
+        .arg(format!("{}:/usr/local/bin/vm-tests", program.display()))
+        .args(["--", "vm-tests", "--test-threads=1"])
+        .args(filter)
+        .stdout(Stdio::piped())
+        .stderr(log.try_clone()?)
+        .spawn()?;
+    let output = guest.stdout.take().context("the guest has no output")?;
+    let mut result = None;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        writeln!(log, "{line}")?;
+        if line.starts_with("test ") {
+            println!("[{kernel}] {line}");
+        }
+        result = Tally::of_line(&line).or(result);
+    }
+    let success = guest.wait()?.success();
+    let tally = result.context("the tests did not come to their end")?;
+    anyhow::ensure!(tally != Tally::default(), "no test ran");
+    Ok(tally.unless_hidden(success))
+}
+
+/// An empty file: appending to it, two writers do not overwrite each other.
+fn truncated(path: &Path) -> Result<&Path> {
+    File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,73 @@
+//! Counting what passed and failed.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+/// Numbers of tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+}
+
+impl Tally {
+    /// Nothing passed and one thing failed.
+    pub(super) const FAILURE: Self = Self { passed: 0, failed: 1 };
+
+    /// The numbers in a line `test result: ok. 3 passed; 0 failed; …`.
+    pub(super) fn of_line(line: &str) -> Option<Self> {
+        let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+        let number = |unit: &str| {
+            let part = counts.split("; ").find_map(|part| part.strip_suffix(unit))?;
+            part.trim().parse().ok()
+        };
+        Some(Self { passed: number(" passed")?, failed: number(" failed")? })
+    }
+
+    /// A program that failed without saying which test did is one failure more.
+    pub(super) fn unless_hidden(self, success: bool) -> Self {
+        Self { failed: self.failed.max(u32::from(!success)), ..self }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |mut total, tally| {
+            total += tally;
+            total
+        })
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    #[test]
+    fn reads_result_lines() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.2s";
+        assert_eq!(Tally::of_line(line), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(Tally::of_line("test result ... ok"), None);
+    }
+
+    #[test]
+    fn a_silent_failure_counts_once() {
+        assert_eq!(Tally::default().unless_hidden(false), Tally::FAILURE);
+        assert_eq!(Tally::FAILURE.unless_hidden(false), Tally::FAILURE);
+        assert_eq!(Tally::default().unless_hidden(true), Tally::default());
+    }
+}
