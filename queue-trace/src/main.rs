@@ -1,2 +1,7 @@
 //! The `queue-trace` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    queue_trace::cli::main()
+}

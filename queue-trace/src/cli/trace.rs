@@ -1,0 +1,227 @@
+//! `queue-trace trace`: events as they happen, a summary at the end.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+use queue_trace_common::{Event, Outcome};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::kernel::attach::Settings;
+use crate::model::{Listener, QueueEvent};
+use crate::output::clock::Clock;
+use crate::output::summary::ListenerTimes;
+use crate::output::{json, summary, text};
+use crate::source::{Live, Start};
+
+/// Arguments of `queue-trace trace`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sudo queue-trace trace --port 443 --event syn_refused --event ack_refused
+  sudo queue-trace trace --duration 10s --format json | jq -r .reason | sort | uniq -c
+
+The summary goes to standard error when standard output is not a terminal. The counts in it are exact
+even when events come faster than they can be written. Ctrl-C ends the trace.")]
+pub struct TraceArgs {
+    /// Lines for people, or one JSON object a line and event
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Show only events of listeners on this port; may be given several times
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+    /// Show only this kind of event; may be given several times
+    #[arg(long, value_parser = event_parser(), value_name = "EVENT")]
+    pub event: Vec<Event>,
+    /// End after this time, for example 500ms, 10s or 2m
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// End after this many events
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Show times as seconds since the start
+    #[arg(long)]
+    pub relative: bool,
+    /// Compare each outcome with the kernel's own counters as it happens (slower)
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// How to show the events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned lines.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn event_parser() -> impl clap::builder::TypedValueParser<Value = Event> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(Event::ALL.map(Event::name)).map(|name| {
+        // The parser lets only names of the list pass.
+        Event::ALL.into_iter().find(|event| event.name() == name).unwrap_or(Event::SynRefused)
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let hint = "not a time: write for example 500ms, 10s or 2m";
+    let duration: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
+    let duration = Duration::try_from(duration).map_err(|_| "a time cannot be negative")?;
+    if duration.is_zero() { Err(hint.to_owned()) } else { Ok(duration) }
+}
+
+/// Traces until the time or the count is reached, a signal comes, or nobody reads any more.
+///
+/// # Errors
+///
+/// One line for the user.
+pub fn run(args: &TraceArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(trace(args))
+}
+
+async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
+    // Before attaching, so that a signal from now on ends the trace with its summary.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (mut live, start) = Live::start(&settings(args))?;
+    announce(&start);
+    let mut view = View::new(args);
+    let end = args.duration.map(|duration| Instant::now() + duration);
+    // A day is as good as never; the loop asks again.
+    let far = Duration::from_secs(86_400);
+    let mut tidy = interval(Duration::from_secs(10));
+    tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = sleep_until(end.unwrap_or_else(|| Instant::now() + far)), if end.is_some() => break,
+            _ = tidy.tick() => live.tidy()?,
+            result = live.events(|listener, event| view.take(listener, event)) => {
+                result?;
+                view.flush()?;
+            }
+        }
+        if view.done() {
+            break;
+        }
+    }
+    live.rest(|listener, event| view.take(listener, event));
+    view.flush()?;
+    view.finish(&mut live)
+}
+
+fn settings(args: &TraceArgs) -> Settings {
+    let wanted =
+        |outcome: &&Outcome| args.event.is_empty() || args.event.contains(&outcome.event());
+    let stream = Outcome::ALL.iter().filter(wanted).fold(0, |bits, o| bits | 1 << *o as u64);
+    Settings { stream, ports: args.port.clone(), verify: args.verify }
+}
+
+/// Says on standard error what is watched and what cannot be.
+fn announce(start: &Start) {
+    let mut err = io::stderr().lock();
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(
+        err,
+        "queue-trace: tracing {} listeners by {} hooks (fentry); Ctrl-C ends",
+        start.listeners,
+        start.plan.hooks.len()
+    );
+    for loss in &start.plan.losses {
+        let _ = writeln!(err, "queue-trace: not visible on this kernel: {loss}");
+    }
+    for note in &start.notes {
+        let _ = writeln!(err, "queue-trace: {note}");
+    }
+}
+
+/// Shows events and gathers times.
+struct View<'a> {
+    args: &'a TraceArgs,
+    clock: Clock,
+    out: io::BufWriter<io::StdoutLock<'static>>,
+    times: HashMap<u32, ListenerTimes>,
+    shown: u64,
+    failed: Option<io::Error>,
+}
+
+impl<'a> View<'a> {
+    fn new(args: &'a TraceArgs) -> Self {
+        Self {
+            args,
+            clock: Clock::new(crate::source::monotonic_ns(), Timestamp::now(), args.relative),
+            out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()),
+            times: HashMap::new(),
+            shown: 0,
+            failed: None,
+        }
+    }
+
+    /// Shows one event; whether more are wanted.
+    fn take(&mut self, listener: &Listener, event: &QueueEvent) -> bool {
+        if self.done() {
+            return false;
+        }
+        // More ports than the kernel side takes are filtered here.
+        if !self.wants(listener) {
+            return true;
+        }
+        if let Some(duration) = event.duration_ns {
+            let times = self.times.entry(listener.id).or_default();
+            match event.event() {
+                Event::Accept => times.wait.record(duration),
+                Event::Established => times.handshake.record(duration),
+                _ => {}
+            }
+        }
+        let written = match self.args.format {
+            Format::Text => text::write(&mut self.out, &self.clock, listener, event),
+            Format::Json => json::write(&mut self.out, &self.clock, listener, event),
+        };
+        self.failed = written.err();
+        self.shown += 1;
+        !self.done()
+    }
+
+    fn wants(&self, listener: &Listener) -> bool {
+        self.args.port.is_empty() || self.args.port.contains(&listener.port)
+    }
+
+    fn done(&self) -> bool {
+        self.failed.is_some() || self.args.count.is_some_and(|count| self.shown >= count)
+    }
+
+    /// Lets go of what was written, so that a line is seen when it happens.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error).context("cannot write events");
+        }
+        self.out.flush().context("cannot write events")
+    }
+
+    fn finish(mut self, live: &mut Live) -> anyhow::Result<()> {
+        let snapshot = live.snapshot()?;
+        let mut summary = Vec::new();
+        let wants = |listener: &Listener| self.wants(listener);
+        summary::write(&mut summary, &snapshot, &self.times, wants)?;
+        if io::stdout().is_terminal() {
+            self.out.write_all(&summary)?;
+            self.out.flush()?;
+        } else {
+            // Standard error may be closed while the events were wanted.
+            let _ = io::stderr().write_all(&summary);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! Which hooks there are, and which of them this kernel takes.
+
+use super::btf::{Btf, Function};
+
+/// How a program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// At the function's entry.
+    Entry,
+    /// At its return.
+    Return,
+}
+
+/// Which of several shapes of a kernel function a program is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Any.
+    Any,
+    /// That many parameters, and a value returned: the value follows the arguments, so its place
+    /// depends on their number.
+    Parameters(usize),
+    /// Nothing is returned.
+    Void,
+}
+
+/// One program and the kernel function that it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hook {
+    /// The program in the kernel side.
+    pub program: &'static str,
+    /// The kernel function.
+    pub function: &'static str,
+    /// Where on it.
+    pub at: At,
+    /// For which shape of the function.
+    pub shape: Shape,
+    /// Another function that, where it exists, makes this hook superfluous.
+    pub unless: Option<&'static str>,
+    /// What cannot be told without it; `None`: nothing, something else stands in for it.
+    pub without: Option<&'static str>,
+    /// Whether nothing works without it.
+    pub required: bool,
+}
+
+const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
+    let (shape, unless, without) = (Shape::Any, None, None);
+    Hook { program, function, at, shape, unless, without, required: false }
+}
+
+impl Hook {
+    const fn shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    const fn unless(self, function: &'static str) -> Self {
+        Self { unless: Some(function), ..self }
+    }
+
+    const fn without(self, loss: &'static str) -> Self {
+        Self { without: Some(loss), ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// Whether this kernel's function has the shape that the program is for.
+    fn fits(&self, function: &Function) -> bool {
+        match self.shape {
+            Shape::Any => true,
+            Parameters(count) => !function.returns_void && function.parameters == count,
+            Void => function.returns_void,
+        }
+    }
+}
+
+use At::{Entry, Return};
+use Shape::{Parameters, Void};
+
+const NO_COOKIES: &str = "returned SYN cookies";
+const NO_DUPLICATES: &str = "repeated SYNs and segments out of window (counted as deferred)";
+const NO_ENDS: &str = "half-open requests that end without a connection";
+const NO_ABANDONED: &str = "connections abandoned when their listener closes";
+const NO_BACKLOGS: &str = "listen() and changed backlogs";
+
+/// All hooks, in the order in which they are attached: those that a kernel may refuse first, those
+/// that open a pass last.
+pub const HOOKS: &[Hook] = &[
+    hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry),
+    hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry),
+    hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return),
+    hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
+    hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return)
+        .without("SYNs refused by the last-quarter rule (shown as no_route_or_denied)"),
+    hook("tcp_make_synack_enter", "tcp_make_synack", Entry).required(),
+    hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
+    hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
+    hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
+    hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
+    hook("queue_add_enter", "inet_csk_reqsk_queue_add", Entry)
+        .without("waits of connections made by cookie or Fast Open"),
+    hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return).without(NO_COOKIES),
+    hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry).required(),
+    hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return).shape(Parameters(4)),
+    hook("inet6_csk_route_req_leave_5", "inet6_csk_route_req", Return).shape(Parameters(5)),
+    hook("hashdance_enter", "inet_csk_complete_hashdance", Entry).required(),
+    hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry).without(NO_ENDS),
+    hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return).without(NO_ENDS),
+    hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry).without(NO_DUPLICATES),
+    hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return).without("SYN-ACKs sent again"),
+    hook("cookie_v4_judged_2", "__cookie_v4_check", Return).shape(Parameters(2)),
+    hook("cookie_v4_judged_3", "__cookie_v4_check", Return).shape(Parameters(3)),
+    hook("cookie_v6_judged_2", "__cookie_v6_check", Return).shape(Parameters(2)),
+    hook("cookie_v6_judged_3", "__cookie_v6_check", Return).shape(Parameters(3)),
+    hook("inet_child_forget_enter", "inet_child_forget", Entry).without(NO_ABANDONED),
+    hook("inet_accept_enter", "__inet_accept", Entry),
+    hook("security_sock_graft_enter", "security_sock_graft", Entry).unless("__inet_accept"),
+    hook("inet_csk_accept_leave", "inet_csk_accept", Return)
+        .shape(Parameters(4))
+        .unless("__inet_accept"),
+    hook("inet_listen_leave", "inet_listen", Return)
+        .unless("__inet_listen_sk")
+        .without(NO_BACKLOGS),
+    hook("inet_listen_sk_leave", "__inet_listen_sk", Return),
+    hook("listen_stop_enter", "inet_csk_listen_stop", Entry).without("listeners that close"),
+    hook("reqsk_timer_handler_leave", "reqsk_timer_handler", Return),
+    hook("reqsk_timer_handler_enter", "reqsk_timer_handler", Entry)
+        .without("why a half-open request ended"),
+    hook("tcp_req_err_leave", "tcp_req_err", Return),
+    hook("tcp_req_err_enter", "tcp_req_err", Entry)
+        .without("half-open requests that an ICMP error ends (shown as aborted)"),
+    hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return)
+        .without("SYNs to IPv4 broadcast and multicast addresses"),
+    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return)
+        .without("SYNs to IPv6 multicast addresses"),
+    hook("cookie_v4_check_leave", "cookie_v4_check", Return).without(NO_COOKIES),
+    hook("cookie_v4_check_enter", "cookie_v4_check", Entry).without(NO_COOKIES),
+    hook("cookie_v6_check_leave", "cookie_v6_check", Return),
+    hook("cookie_v6_check_enter", "cookie_v6_check", Entry),
+    hook("tcp_check_req_leave_5", "tcp_check_req", Return).shape(Parameters(5)),
+    hook("tcp_check_req_leave_6", "tcp_check_req", Return).shape(Parameters(6)),
+    hook("tcp_check_req_enter", "tcp_check_req", Entry).required(),
+    hook("tcp_conn_request_leave", "tcp_conn_request", Return).required(),
+    hook("tcp_conn_request_enter", "tcp_conn_request", Entry).required(),
+];
+
+/// Sets of hooks of which exactly one has to fit: the shapes of one function.
+const ONE_OF: &[(&str, &str)] = &[
+    ("inet_csk_reqsk_queue_hash_add", "half-open requests"),
+    ("tcp_check_req", "final ACKs"),
+    ("__cookie_v4_check", NO_COOKIES),
+];
+
+/// What is done on this kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The hooks to attach, in order.
+    pub hooks: Vec<Hook>,
+    /// Tell a full SYN queue by the MIB slot.
+    pub syn_by_mib: bool,
+    /// Tell an overflow at the final ACK by the MIB slot.
+    pub ack_by_mib: bool,
+    /// `tcp_rtx_synack` counts the retransmission itself.
+    pub counts_retransmit: bool,
+    /// What this kernel does not let us see, one phrase each.
+    pub losses: Vec<String>,
+}
+
+impl Plan {
+    /// Chooses hooks by the kernel's BTF, without those that it has refused to attach (`refused`, by
+    /// program).
+    ///
+    /// # Errors
+    ///
+    /// Names the function without which nothing can be counted.
+    pub fn new(btf: &Btf, refused: &[&str]) -> Result<Self, String> {
+        let mut hooks = Vec::with_capacity(HOOKS.len());
+        let mut losses = Vec::new();
+        let there = |name: &str| btf.function(name);
+        for hook in HOOKS {
+            if hook.unless.is_some_and(|other| there(other).is_some()) {
+                continue;
+            }
+            let usable = there(hook.function)
+                .is_some_and(|function| hook.fits(&function) && !function.ambiguous)
+                && !refused.contains(&hook.program);
+            if usable {
+                hooks.push(*hook);
+            } else if hook.required {
+                return Err(format!(
+                    "this kernel does not let {} be traced, which counting rests on; \
+                     `queue-trace listeners` works without",
+                    hook.function
+                ));
+            } else if let Some(loss) = hook.without
+                && hook.shape == Shape::Any
+                && !losses.iter().any(|known| known == loss)
+            {
+                losses.push(loss.to_owned());
+            }
+        }
+        let attached = |program: &str| hooks.iter().any(|hook| hook.program == program);
+        for (function, loss) in ONE_OF {
+            if !hooks.iter().any(|hook| hook.function == *function) {
+                losses.push((*loss).to_owned());
+            }
+        }
+        if !attached("inet_accept_enter") && !attached("inet_csk_accept_leave") {
+            losses.push("accepts and waits".to_owned());
+        }
+        Ok(Self {
+            syn_by_mib: !attached("tcp_syn_flood_action_leave"),
+            ack_by_mib: !(attached("tcp_v4_syn_recv_sock_enter")
+                && attached("tcp_v6_syn_recv_sock_enter")),
+            counts_retransmit: there("inet_rtx_syn_ack").is_none(),
+            hooks,
+            losses,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Reads and feeds the kernel side's maps.
+
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
+use queue_trace_common::{Counters, Fault, ListenerInfo, ListenerRef, Outcome};
+
+use super::attach::Attached;
+use crate::model::Totals;
+
+/// The maps, taken out of a loaded object.
+pub struct Maps {
+    listeners: HashMap<MapData, u64, ListenerRef>,
+    info: Array<MapData, ListenerInfo>,
+    counters: PerCpuArray<MapData, Counters>,
+    free: Queue<MapData, u32>,
+    armed: Array<MapData, u32>,
+    shed: PerCpuArray<MapData, OutcomeCounts>,
+    faults: PerCpuArray<MapData, u64>,
+}
+
+/// A count for each outcome; a type of our own, because `aya::Pod` is foreign to arrays this long.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub struct OutcomeCounts(pub [u64; Outcome::COUNT]);
+
+// SAFETY: an array of integers.
+unsafe impl aya::Pod for OutcomeCounts {}
+
+impl Maps {
+    /// Takes the maps and the ring buffer, and hands all slots but the shared one out.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses an access, which it has no reason to.
+    pub fn take(attached: &mut Attached) -> Result<(Self, RingBuf<MapData>), MapError> {
+        let mut take = |name: &str| {
+            attached.ebpf.take_map(name).ok_or(MapError::InvalidName { name: name.to_owned() })
+        };
+        let mut maps = Self {
+            listeners: HashMap::try_from(take("LISTENERS")?)?,
+            info: Array::try_from(take("LISTENER_INFO")?)?,
+            counters: PerCpuArray::try_from(take("COUNTERS")?)?,
+            free: Queue::try_from(take("FREE_SLOTS")?)?,
+            armed: Array::try_from(take("ARMED")?)?,
+            shed: PerCpuArray::try_from(take("SHED")?)?,
+            faults: PerCpuArray::try_from(take("FAULTS")?)?,
+        };
+        let records = RingBuf::try_from(take("RECORDS")?)?;
+        for slot in 1..attached.slots {
+            maps.free.push(slot, 0)?;
+        }
+        Ok((maps, records))
+    }
+
+    /// Lets counting begin, or end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn arm(&mut self, armed: bool) -> Result<(), MapError> {
+        self.armed.set(0, u32::from(armed), 0)
+    }
+
+    /// Who the listener of a slot is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such slot.
+    pub fn info(&self, slot: u32) -> Result<ListenerInfo, MapError> {
+        self.info.get(&slot, 0)
+    }
+
+    /// What happened at the listener of a slot, all CPUs together.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such slot.
+    pub fn totals(&self, slot: u32) -> Result<Totals, MapError> {
+        let mut totals = Totals::default();
+        for cpu in self.counters.get(&slot, 0)?.iter() {
+            for (sum, count) in totals.outcomes.iter_mut().zip(cpu.outcomes) {
+                *sum += count;
+            }
+            totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
+            totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
+        }
+        Ok(totals)
+    }
+
+    /// The slots that listeners have or had, and whether each is still open.
+    ///
+    /// # Errors
+    ///
+    /// When the map cannot be walked.
+    pub fn slots(&self) -> Result<Vec<u32>, MapError> {
+        let mut slots = self
+            .listeners
+            .iter()
+            .map(|entry| Ok(entry?.1.slot))
+            .collect::<Result<Vec<_>, MapError>>()?;
+        slots.sort_unstable();
+        slots.dedup();
+        Ok(slots)
+    }
+
+    /// Gives a closed listener's slot back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn release(&mut self, slot: u32, socket: u64) -> Result<(), MapError> {
+        // A new listener may have the address by now: then the entry is not ours to remove.
+        if self.listeners.get(&socket, 0).is_ok_and(|entry| entry.slot == slot) {
+            self.listeners.remove(&socket)?;
+        }
+        let cpus = aya::util::nr_cpus().unwrap_or(1);
+        let zeros = aya::maps::PerCpuValues::try_from(vec![Counters::default(); cpus]);
+        if let Ok(zeros) = zeros {
+            self.counters.set(slot, zeros, 0)?;
+            self.free.push(slot, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Records that found no room, by outcome.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn shed(&self) -> Result<[u64; Outcome::COUNT], MapError> {
+        let mut sums = [0; Outcome::COUNT];
+        for cpu in self.shed.get(&0, 0)?.iter() {
+            for (sum, count) in sums.iter_mut().zip(cpu.0) {
+                *sum += count;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// How often the kernel side had this trouble.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn faults(&self, fault: Fault) -> Result<u64, MapError> {
+        Ok(self.faults.get(&(fault as u32), 0)?.iter().sum())
+    }
+}

@@ -1,0 +1,10 @@
+//! The kernel side seen from user space: which hooks this kernel has, loading, attaching, reading.
+
+pub mod attach;
+pub mod btf;
+pub mod hooks;
+pub mod maps;
+pub mod offsets;
+pub mod preflight;
+pub mod ring;
+pub mod symbols;

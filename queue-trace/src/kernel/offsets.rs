@@ -1,0 +1,86 @@
+//! Where this kernel keeps what the kernel side reads.
+
+use queue_trace_common::{MISSING, Offsets};
+
+use super::btf::{Btf, BtfError};
+
+/// Looks up every offset in the running kernel's BTF.
+///
+/// # Errors
+///
+/// The first member without which nothing can be counted; what only IPv6 needs may be missing.
+pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
+    let member =
+        |structure: &str, path: &str| btf.member(structure, path).map(|member| member.offset);
+    let common = |name: &str| member("sock", &format!("__sk_common.{name}"));
+    let control = |name| Ok::<_, BtfError>(member("sk_buff", "cb")? + member("tcp_skb_cb", name)?);
+    let counter = |name| index(btf, name);
+    Ok(Offsets {
+        family: common("skc_family")?,
+        state: common("skc_state")?,
+        local_port: common("skc_num")?,
+        remote_port: common("skc_dport")?,
+        local_v4: common("skc_rcv_saddr")?,
+        remote_v4: common("skc_daddr")?,
+        local_v6: common("skc_v6_rcv_saddr").unwrap_or(MISSING),
+        remote_v6: common("skc_v6_daddr").unwrap_or(MISSING),
+        device: common("skc_bound_dev_if")?,
+        net: common("skc_net.net")?,
+        cookie: common("skc_cookie")?,
+        listener: member("request_sock", "__req_common.skc_listener")?,
+        accept_depth: member("sock", "sk_ack_backlog")?,
+        limit: member("sock", "sk_max_ack_backlog")?,
+        syn_depth: member("inet_connection_sock", "icsk_accept_queue.qlen")?,
+        retransmits: member("request_sock", "num_retrans")?,
+        timer: member("request_sock", "rsk_timer")?,
+        synack_time: member("tcp_request_sock", "snt_synack")?,
+        socket_sk: member("socket", "sk")?,
+        skb_head: member("sk_buff", "head")?,
+        network_header: member("sk_buff", "network_header")?,
+        transport_header: member("sk_buff", "transport_header")?,
+        segment_start: control("seq")?,
+        segment_end: control("end_seq")?,
+        segment_flags: control("tcp_flags")?,
+        netns: member("net", "ns.inum")?,
+        statistics: member("net", "mib.net_statistics")?,
+        listen_overflows: counter("LINUX_MIB_LISTENOVERFLOWS"),
+        listen_drops: counter("LINUX_MIB_LISTENDROPS"),
+        syn_queue_full_drops: counter("LINUX_MIB_TCPREQQFULLDROP"),
+    })
+}
+
+/// Index of a counter; the numbers move between kernels, the names do not.
+fn index(btf: &Btf, name: &str) -> u32 {
+    btf.enum_value(name).and_then(|value| u32::try_from(value).ok()).unwrap_or(MISSING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_kernels_have_the_offsets_that_were_read_from_their_source() {
+        // kernel.md section 4, for kernels 5.10, 6.1, 6.12, 7.2.
+        let expected = [
+            ("5.10", [576, 988, 256, 144, 408, 19, 75]),
+            ("6.1", [552, 1004, 264, 144, 408, 19, 75]),
+            ("6.12", [604, 1012, 264, 136, 440, 19, 75]),
+            ("7.2", [616, 1056, 264, 280, 744, 23, 79]),
+        ];
+        for (kernel, values) in expected {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel/btf/tests/data");
+            let btf = Btf::from_file(format!("{folder}/linux-{kernel}.btf")).unwrap();
+            let found = resolve(&btf).unwrap();
+            let read = [
+                found.accept_depth,
+                found.syn_depth,
+                found.synack_time,
+                found.netns,
+                found.statistics,
+                found.listen_overflows,
+                found.syn_queue_full_drops,
+            ];
+            assert_eq!(read, values, "{kernel}");
+        }
+    }
+}

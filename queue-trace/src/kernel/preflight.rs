@@ -1,0 +1,50 @@
+//! What has to be true before anything is loaded, and what a refusal by the kernel means.
+
+use std::io;
+
+use rustix::io::Errno;
+use rustix::system::uname;
+
+/// Refuses kernels on which the counts could not be trusted.
+///
+/// # Errors
+///
+/// One line that says why.
+pub fn check() -> Result<(), String> {
+    let version = uname();
+    if version.version().to_string_lossy().contains("PREEMPT_RT") {
+        return Err(
+            "this is a PREEMPT_RT kernel, where passes through TCP can interrupt one another on a \
+             CPU: counts would be wrong; `queue-trace listeners` works"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// What to tell the user when `bpf()` fails.
+#[must_use]
+pub fn explain(error: &io::Error) -> String {
+    let root = rustix::process::geteuid().is_root();
+    match Errno::from_io_error(error) {
+        Some(Errno::PERM | Errno::ACCESS) if !root => {
+            "tracing needs root, or CAP_BPF and CAP_PERFMON: run it with sudo; \
+             `queue-trace listeners` works without"
+                .to_owned()
+        }
+        Some(Errno::PERM | Errno::ACCESS) => {
+            "this kernel refuses tracing programs even to root (a container without CAP_BPF and \
+             CAP_PERFMON, lockdown, or a policy): run it on the host, or use `queue-trace listeners`"
+                .to_owned()
+        }
+        Some(Errno::NOSYS) => {
+            "this kernel has no bpf() system call: use `queue-trace listeners`".to_owned()
+        }
+        Some(Errno::NOMEM) => {
+            "not enough memory for the kernel side's maps: raise the memory limit of this cgroup, \
+             or RLIMIT_MEMLOCK before Linux 5.11"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,132 @@
+//! The books: our sums over listeners beside the kernel's own counters of a namespace.
+
+use queue_trace_common::Outcome;
+
+use super::Totals;
+
+/// One of the kernel's counters and the outcomes that raise it (kernel.md section 5.14).
+struct Identity {
+    counter: &'static str,
+    outcomes: &'static [Outcome],
+}
+
+const IDENTITIES: &[Identity] = &[
+    Identity {
+        counter: "ListenOverflows",
+        outcomes: &[
+            Outcome::SynAcceptQueueFull,
+            Outcome::AckAcceptQueueFull,
+            Outcome::AckAcceptQueueFullReset,
+            Outcome::CookieAcceptQueueFull,
+        ],
+    },
+    Identity {
+        counter: "ListenDrops",
+        outcomes: &[
+            Outcome::SynAcceptQueueFull,
+            Outcome::SynQueueFull,
+            Outcome::SynLastQuarter,
+            Outcome::SynNoMemory,
+            Outcome::SynNoRoute,
+            Outcome::SynClosing,
+            Outcome::SynNotUnicast,
+            Outcome::AckAcceptQueueFull,
+            Outcome::AckAcceptQueueFullReset,
+            Outcome::AckChildFailed,
+            Outcome::CookieAcceptQueueFull,
+            Outcome::ExpiredIcmp,
+        ],
+    },
+    Identity { counter: "TCPReqQFullDrop", outcomes: &[Outcome::SynQueueFull] },
+    Identity { counter: "SyncookiesSent", outcomes: &[Outcome::SynCookie] },
+    Identity {
+        counter: "SyncookiesRecv",
+        outcomes: &[
+            Outcome::CookieEstablished,
+            Outcome::CookieAcceptQueueFull,
+            Outcome::CookieFailed,
+        ],
+    },
+    Identity { counter: "SyncookiesFailed", outcomes: &[Outcome::CookieInvalid] },
+    Identity { counter: "TCPDeferAcceptDrop", outcomes: &[Outcome::AckDeferred] },
+    Identity {
+        counter: "EmbryonicRsts",
+        outcomes: &[Outcome::ExpiredReset, Outcome::AckAcceptQueueFullReset],
+    },
+];
+
+/// One line of the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The kernel's name of the counter, as in `/proc/net/netstat`.
+    pub counter: &'static str,
+    /// By how much the kernel raised it.
+    pub kernel: u64,
+    /// How much of that we can name a listener for.
+    pub ours: u64,
+}
+
+impl Line {
+    /// Kernel less ours.
+    #[must_use]
+    pub fn difference(&self) -> i128 {
+        i128::from(self.kernel) - i128::from(self.ours)
+    }
+}
+
+/// The books of one network namespace since we began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balance {
+    /// Inode of the namespace.
+    pub netns: u32,
+    /// One line for each counter that the kernel has.
+    pub lines: Vec<Line>,
+}
+
+impl Balance {
+    /// Sets our sum over all listeners of a namespace beside the kernel's counters, which `kernel`
+    /// gives by name.
+    #[must_use]
+    pub fn new(netns: u32, sum: &Totals, kernel: impl Fn(&str) -> Option<u64>) -> Self {
+        let line = |identity: &Identity| {
+            Some(Line {
+                counter: identity.counter,
+                kernel: kernel(identity.counter)?,
+                ours: identity.outcomes.iter().map(|outcome| sum.of(*outcome)).sum(),
+            })
+        };
+        Self { netns, lines: IDENTITIES.iter().filter_map(line).collect() }
+    }
+
+    /// Whether every line agrees.
+    #[must_use]
+    pub fn even(&self) -> bool {
+        self.lines.iter().all(|line| line.difference() == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_syn_is_an_overflow_and_a_drop() {
+        let mut sum = Totals::default();
+        sum.outcomes[Outcome::SynAcceptQueueFull as usize] = 3;
+        sum.outcomes[Outcome::SynQueueFull as usize] = 2;
+        let kernel = |name: &str| match name {
+            "ListenOverflows" => Some(3),
+            "ListenDrops" => Some(6),
+            "TCPReqQFullDrop" => Some(2),
+            _ => None,
+        };
+        let balance = Balance::new(1, &sum, kernel);
+        let differences: Vec<_> =
+            balance.lines.iter().map(|line| (line.counter, line.difference())).collect();
+        assert_eq!(
+            differences,
+            [("ListenOverflows", 0), ("ListenDrops", 1), ("TCPReqQFullDrop", 0)]
+        );
+        assert!(!balance.even());
+    }
+}

@@ -1,0 +1,79 @@
+//! One queue event.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use queue_trace_common::{Event, Outcome, Record};
+
+/// A process that called `accept()`, `listen()` or `close()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Its name, as `/proc/PID/comm` had it then.
+    pub comm: String,
+}
+
+/// One queue event at one listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueEvent {
+    /// When, nanoseconds of the monotonic clock.
+    pub time_ns: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The client, where there is one.
+    pub client: Option<SocketAddr>,
+    /// Accept-queue depth after the event.
+    pub accept_depth: u32,
+    /// SYN-queue depth after the event.
+    pub syn_depth: u32,
+    /// What the kernel made of the backlog; both queues are full above it.
+    pub limit: u32,
+    /// Wait, handshake or age, where the event has one and it is known; nanoseconds.
+    pub duration_ns: Option<u64>,
+    /// See [`Record::detail`].
+    pub detail: u32,
+    /// Who did it.
+    pub process: Option<Process>,
+}
+
+impl QueueEvent {
+    /// The event of a record; nothing for an outcome that this program does not know.
+    #[must_use]
+    pub fn from_record(record: &Record) -> Option<Self> {
+        Some(Self {
+            time_ns: record.time_ns,
+            outcome: Outcome::from_number(record.outcome)?,
+            client: address(&record.client_address, record.client_version)
+                .map(|address| SocketAddr::new(address, record.client_port)),
+            accept_depth: record.accept_depth,
+            syn_depth: record.syn_depth,
+            limit: record.limit,
+            duration_ns: (record.duration_ns != 0).then_some(record.duration_ns),
+            detail: record.detail,
+            process: (record.pid != 0)
+                .then(|| Process { pid: record.pid, comm: text(&record.comm) }),
+        })
+    }
+
+    /// The name users see.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        self.outcome.event()
+    }
+}
+
+/// An address as the kernel side writes it: version 4 in the first four bytes, 6 in all, else none.
+pub(super) fn address(bytes: &[u8; 16], version: u8) -> Option<IpAddr> {
+    let [a, b, c, d, ..] = *bytes;
+    match version {
+        4 => Some(Ipv4Addr::new(a, b, c, d).into()),
+        6 => Some(Ipv6Addr::from(*bytes).into()),
+        _ => None,
+    }
+}
+
+/// A task's name: bytes up to the first zero.
+pub(super) fn text(comm: &[u8]) -> String {
+    let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+    String::from_utf8_lossy(comm.get(..end).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,120 @@
+//! A listener and what happened at it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use queue_trace_common::{Event, ListenerInfo, Outcome};
+
+use super::event::{Process, text};
+
+/// `AF_INET6`.
+const AF_INET6: u16 = 10;
+
+/// Who a listener is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Number within this run, from 1; two listeners on one address differ in it. 0 stands for all
+    /// listeners for which no slot was left.
+    pub id: u32,
+    /// The local address; its variant is the socket's family.
+    pub address: IpAddr,
+    /// The local port.
+    pub port: u16,
+    /// Interface index that it is bound to, if any.
+    pub device: Option<u32>,
+    /// Inode of its network namespace.
+    pub netns: u32,
+    /// What the kernel made of the backlog.
+    pub limit: u32,
+    /// The processes that hold it, as far as they are known.
+    pub owners: Vec<Process>,
+    /// Whether it has closed.
+    pub closed: bool,
+}
+
+impl Listener {
+    /// The listener that the kernel side describes.
+    #[must_use]
+    pub fn from_info(id: u32, info: &ListenerInfo) -> Self {
+        let [a, b, c, d, ..] = info.address;
+        let address = if info.family == AF_INET6 {
+            Ipv6Addr::from(info.address).into()
+        } else {
+            Ipv4Addr::new(a, b, c, d).into()
+        };
+        let opener = Process { pid: info.pid, comm: text(&info.comm) };
+        Self {
+            id,
+            address,
+            port: info.port,
+            device: (info.device != 0).then_some(info.device),
+            netns: info.netns,
+            limit: info.limit,
+            owners: if info.pid == 0 { Vec::new() } else { vec![opener] },
+            closed: info.closed_ns != 0,
+        }
+    }
+
+    /// `address:port`, with brackets around IPv6.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.id == 0 {
+            return "(other listeners)".to_owned();
+        }
+        std::net::SocketAddr::new(self.address, self.port).to_string()
+    }
+}
+
+/// What happened at a listener, exact whatever records were lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// A count for each outcome, by its number.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Greatest accept-queue depth.
+    pub accept_peak: u32,
+    /// Greatest SYN-queue depth.
+    pub syn_peak: u32,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self { outcomes: [0; Outcome::COUNT], accept_peak: 0, syn_peak: 0 }
+    }
+}
+
+impl Totals {
+    /// The count of one outcome.
+    #[must_use]
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(outcome as usize).copied().unwrap_or(0)
+    }
+
+    /// The count of all outcomes of an event.
+    #[must_use]
+    pub fn of_event(&self, event: Event) -> u64 {
+        self.by_reason(event).map(|(_, count)| count).sum()
+    }
+
+    /// The outcomes of an event that happened, each with its reason and count.
+    pub fn by_reason(&self, event: Event) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL
+            .iter()
+            .filter(move |outcome| outcome.event() == event)
+            .map(|outcome| (*outcome, self.of(*outcome)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// Adds another listener's.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *sum += count;
+        }
+        self.accept_peak = self.accept_peak.max(other.accept_peak);
+        self.syn_peak = self.syn_peak.max(other.syn_peak);
+    }
+
+    /// Whether nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.iter().all(|count| *count == 0)
+    }
+}

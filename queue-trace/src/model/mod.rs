@@ -1,0 +1,11 @@
+//! What happened, free of where it was learned and how it is shown: no clock, no I/O.
+
+mod balance;
+mod event;
+mod listener;
+mod times;
+
+pub use balance::{Balance, Line};
+pub use event::{Process, QueueEvent};
+pub use listener::{Listener, Totals};
+pub use times::Times;

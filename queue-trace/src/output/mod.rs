@@ -1,0 +1,8 @@
+//! What people and programs see; each output in its own file.
+
+pub mod clock;
+pub mod json;
+pub mod listeners;
+pub mod summary;
+pub mod text;
+mod units;

@@ -1,0 +1,233 @@
+//! The running kernel as a source.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use queue_trace_common::{Fault, Outcome, Record};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::books::Books;
+use super::seeds::Seeds;
+use crate::kernel::attach::{Attached, Settings, attach};
+use crate::kernel::btf::Btf;
+use crate::kernel::hooks::Plan;
+use crate::kernel::maps::Maps;
+use crate::kernel::ring::Records;
+use crate::model::{Balance, Listener, QueueEvent, Totals};
+
+/// How long a closed listener's slot is kept: its half-open requests die when their timers next
+/// fire, and those back off to 120 s (`TCP_RTO_MAX`).
+const LATE_EVENTS: Duration = Duration::from_secs(125);
+
+/// What became known at the start.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// What was attached.
+    pub plan: Plan,
+    /// Listeners that were there already.
+    pub listeners: usize,
+    /// What could not be seen, one line each.
+    pub notes: Vec<String>,
+}
+
+/// Everything that was counted.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Each listener at which something happened, and what.
+    pub listeners: Vec<(Listener, Totals)>,
+    /// Records that were streamed but found no room, by outcome.
+    pub shed: Vec<(Outcome, u64)>,
+    /// Troubles of the kernel side, those that happened.
+    pub faults: Vec<(Fault, u64)>,
+    /// The books of each namespace.
+    pub books: Vec<Balance>,
+}
+
+/// The kernel side, attached and counting.
+pub struct Live {
+    // Held for its links: dropping it detaches.
+    attached: Attached,
+    maps: Maps,
+    records: Records,
+    seeds: Seeds,
+    books: Books,
+    known: HashMap<u32, (u64, Listener)>,
+    closed: Vec<(Listener, Totals)>,
+    last_id: u32,
+}
+
+impl Live {
+    /// Attaches and begins to count. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// One line for the user: what is missing and what to do.
+    pub fn start(settings: &Settings) -> anyhow::Result<(Self, Start)> {
+        let btf = Btf::from_kernel()?;
+        let mut attached = attach(&btf, settings)?;
+        drop(btf);
+        let (mut maps, ring) = Maps::take(&mut attached).context("cannot use the maps")?;
+        let records = Records::new(ring).context("cannot wait for records")?;
+        let seeds = Seeds::gather();
+        let books = Books::open(&seeds.namespaces, |armed| maps.arm(armed))
+            .context("cannot begin to count")?;
+        let start = Start {
+            plan: attached.plan.clone(),
+            listeners: seeds.count(),
+            notes: seeds.notes.clone(),
+        };
+        let live = Self {
+            attached,
+            maps,
+            records,
+            seeds,
+            books,
+            known: HashMap::new(),
+            closed: Vec::new(),
+            last_id: 0,
+        };
+        Ok((live, start))
+    }
+
+    /// Waits for events and hands them over; stops early when `each` answers false.
+    ///
+    /// # Errors
+    ///
+    /// When the ring buffer cannot be waited for.
+    pub async fn events(
+        &mut self,
+        mut each: impl FnMut(&Listener, &QueueEvent) -> bool,
+    ) -> anyhow::Result<()> {
+        let Self { records, maps, seeds, known, last_id, .. } = self;
+        let mut names = Names { maps, seeds, known, last_id };
+        records
+            .read(|record| names.deliver(&record, &mut each))
+            .await
+            .context("cannot read records")
+    }
+
+    /// Hands over the events that are there, without waiting.
+    pub fn rest(&mut self, mut each: impl FnMut(&Listener, &QueueEvent) -> bool) {
+        let Self { records, maps, seeds, known, last_id, .. } = self;
+        let mut names = Names { maps, seeds, known, last_id };
+        records.rest(|record| names.deliver(&record, &mut each));
+    }
+
+    /// Takes the totals of listeners that closed long enough ago, and gives their slots back.
+    ///
+    /// # Errors
+    ///
+    /// When the maps cannot be read.
+    pub fn tidy(&mut self) -> anyhow::Result<()> {
+        let now = monotonic_ns();
+        for slot in self.maps.slots()? {
+            let info = self.maps.info(slot)?;
+            let late = Duration::from_nanos(now.saturating_sub(info.closed_ns));
+            if info.closed_ns != 0 && late > LATE_EVENTS {
+                let listener = self.listener(slot)?;
+                self.closed.push((listener, self.maps.totals(slot)?));
+                self.known.remove(&slot);
+                self.maps.release(slot, info.socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything counted so far.
+    ///
+    /// # Errors
+    ///
+    /// When the maps cannot be read.
+    pub fn snapshot(&mut self) -> anyhow::Result<Snapshot> {
+        let mut listeners = self.closed.clone();
+        let mut slots = self.maps.slots()?;
+        slots.insert(0, 0);
+        for slot in slots {
+            let totals = self.maps.totals(slot)?;
+            if !totals.is_empty() {
+                listeners.push((self.listener(slot)?, totals));
+            }
+        }
+        let mut sums: HashMap<u32, Totals> = HashMap::new();
+        for (listener, totals) in &listeners {
+            sums.entry(listener.netns).or_default().add(totals);
+        }
+        let shed = self.maps.shed()?;
+        let faults = Fault::ALL
+            .iter()
+            .map(|fault| Ok((*fault, self.maps.faults(*fault)?)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Snapshot {
+            listeners,
+            shed: Outcome::ALL.iter().copied().zip(shed).filter(|(_, count)| *count > 0).collect(),
+            faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
+            books: self.books.close(&sums),
+        })
+    }
+
+    /// Which hooks are attached.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.attached.plan
+    }
+
+    fn listener(&mut self, slot: u32) -> anyhow::Result<Listener> {
+        let Self { maps, seeds, known, last_id, .. } = self;
+        let mut names = Names { maps, seeds, known, last_id };
+        names.refresh(slot).cloned().context("a listener's slot cannot be read")
+    }
+}
+
+/// Finds the listener of a slot.
+struct Names<'a> {
+    maps: &'a Maps,
+    seeds: &'a Seeds,
+    known: &'a mut HashMap<u32, (u64, Listener)>,
+    last_id: &'a mut u32,
+}
+
+impl Names<'_> {
+    fn deliver(
+        &mut self,
+        record: &Record,
+        each: &mut impl FnMut(&Listener, &QueueEvent) -> bool,
+    ) -> bool {
+        let Some(event) = QueueEvent::from_record(record) else { return true };
+        if !self.known.contains_key(&record.slot) {
+            self.refresh(record.slot);
+        }
+        self.known.get(&record.slot).is_none_or(|(_, listener)| each(listener, &event))
+    }
+
+    /// Reads a slot anew; its listener keeps its number while it is the same one.
+    fn refresh(&mut self, slot: u32) -> Option<&Listener> {
+        let info = self.maps.info(slot).ok()?;
+        let same = self.known.get(&slot).filter(|(opened, _)| *opened == info.opened_ns);
+        let (id, owners) = match same {
+            Some((_, listener)) => (listener.id, Some(listener.owners.clone())),
+            None if slot == 0 => (0, None),
+            None => {
+                *self.last_id += 1;
+                (*self.last_id, None)
+            }
+        };
+        let mut listener = Listener::from_info(id, &info);
+        match owners {
+            Some(owners) => listener.owners = owners,
+            None if listener.owners.is_empty() => {
+                listener.owners = self.seeds.owners(&info, &listener);
+            }
+            None => {}
+        }
+        self.known.insert(slot, (info.opened_ns, listener));
+        self.known.get(&slot).map(|(_, listener)| listener)
+    }
+}
+
+/// Now, on the clock that the kernel side stamps with.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,84 @@
+//! The listeners that were there before us, with their owners.
+
+use std::collections::HashSet;
+
+use queue_trace_common::ListenerInfo;
+
+use crate::model::{Listener, Process};
+use crate::netlink;
+use crate::procfs::{Namespace, Owners, reachable};
+
+/// What `sock_diag` and `/proc` know of listeners, by namespace.
+#[derive(Debug, Default)]
+pub(super) struct Seeds {
+    /// The namespaces that could be entered.
+    pub namespaces: Vec<Namespace>,
+    listeners: Vec<(u32, netlink::Listener)>,
+    owners: Owners,
+    /// What could not be seen, one line each.
+    pub notes: Vec<String>,
+}
+
+impl Seeds {
+    /// Asks every namespace within reach. Asking makes the kernel give each listener a cookie, which
+    /// the kernel side then reads: so a listener that it meets later is matched without doubt.
+    pub(super) fn gather() -> Self {
+        let mut seeds = Self::default();
+        let found = match reachable() {
+            Ok(found) => found,
+            Err(error) => {
+                seeds.notes.push(format!("listeners that were there before are unnamed: {error}"));
+                return seeds;
+            }
+        };
+        for namespace in found.namespaces {
+            match namespace.run(netlink::listeners) {
+                Ok(Ok(listeners)) => {
+                    let netns = namespace.inode as u32;
+                    seeds.listeners.extend(listeners.into_iter().map(|listener| (netns, listener)));
+                    seeds.namespaces.push(namespace);
+                }
+                // Gone since it was listed: so are its listeners.
+                Err(crate::procfs::EnterError::Vanished) => {}
+                Ok(Err(error)) => {
+                    seeds.notes.push(format!("namespace {}: {error}", namespace.inode))
+                }
+                Err(error) => {
+                    seeds.notes.push(format!("namespace {}: {error}", namespace.inode));
+                }
+            }
+        }
+        let inodes: HashSet<_> =
+            seeds.listeners.iter().map(|(_, listener)| listener.inode).collect();
+        seeds.owners = Owners::scan(&inodes).unwrap_or_default();
+        seeds
+    }
+
+    /// How many listeners there were.
+    pub(super) fn count(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// The owners of a listener that the kernel side met.
+    pub(super) fn owners(&self, info: &ListenerInfo, listener: &Listener) -> Vec<Process> {
+        self.listeners
+            .iter()
+            .find(|(netns, seed)| {
+                if info.cookie != 0 {
+                    seed.cookie == info.cookie
+                } else {
+                    *netns == info.netns
+                        && seed.port == listener.port
+                        && seed.address == listener.address
+                }
+            })
+            .map(|(_, seed)| self.processes(seed.inode))
+            .unwrap_or_default()
+    }
+
+    fn processes(&self, inode: u32) -> Vec<Process> {
+        let owner =
+            |owner: &crate::procfs::Owner| Process { pid: owner.pid, comm: owner.comm.clone() };
+        self.owners.of(inode).iter().map(owner).collect()
+    }
+}
