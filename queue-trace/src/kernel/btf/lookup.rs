@@ -170,7 +170,7 @@ impl Btf {
         let Some(record) = self.unaliased(step.entry.type_id)? else { return Ok(None) };
         let Some((first, width)) = record.int_bits() else { return Ok(None) };
         let whole = first == 0 && width == record.size_or_type.saturating_mul(8);
-        let plain = whole && step.bit_offset % 8 == 0;
+        let plain = whole && step.bit_offset.is_multiple_of(8);
         Ok((!plain).then_some((u64::from(first), u64::from(width))))
     }
 
@@ -207,8 +207,9 @@ impl Btf {
             if id == 0 {
                 return Ok(None);
             }
-            let record =
-                self.record(id).ok_or_else(|| BtfError::Malformed("a type id does not exist"))?;
+            let Some(record) = self.record(id) else {
+                return Err(BtfError::Malformed("a type id does not exist"));
+            };
             let Some(next) = record.alias() else { return Ok(Some(record)) };
             id = next;
         }

@@ -112,7 +112,9 @@ impl<'a> Record<'a> {
         let info = u32::from_le_bytes(info);
         // Older kernels use fewer bits for both and keep the others zero.
         let (entries, number) = (info & 0x00ff_ffff, (info >> 24) & 0x7f);
-        let kind = Kind::from_number(number).ok_or_else(|| BtfError::Kind { kind: number, id })?;
+        let Some(kind) = Kind::from_number(number) else {
+            return Err(BtfError::Kind { kind: number, id });
+        };
         let (fixed, each) = kind.words();
         let tail = usize::try_from(entries)
             .ok()
