@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_enum, default_value_t = Purpose::Test)]
     purpose: Purpose,
     /// Kernels for guests, instead of all (test) or 6.12 (demo); repeatable
-    #[arg(long)]
+    #[arg(long, value_parser = kernels::parse)]
     kernel: Vec<String>,
 }
 

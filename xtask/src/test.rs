@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{ExitCode, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
 
 use crate::setup::{self, kernels};
 use crate::workspace;
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "unit|vm] [FILTER", num_args = 0..=2)]
     words: Vec<String>,
     /// Kernels for the VM tests instead of all; repeatable
-    #[arg(long)]
+    #[arg(long, value_parser = kernels::parse)]
     kernel: Vec<String>,
 }
 
@@ -35,7 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         [suite, rest @ ..] if ["unit", "vm"].contains(&suite.as_str()) => (Some(suite), rest),
         rest => (None, rest),
     };
-    ensure!(filter.len() <= 1, "give one FILTER, after `unit` or `vm`");
+    if filter.len() > 1 {
+        let problem = "give one FILTER, after `unit` or `vm`\n";
+        clap::Error::raw(ErrorKind::TooManyValues, problem).exit();
+    }
     let filter = filter.first().map(String::as_str);
     let wants = |name| suite.is_none_or(|suite| suite == name);
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::setup::kernels;
 use crate::{build, setup};
 
 pub(crate) mod archive;
@@ -37,7 +38,7 @@ enum Action {
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
     /// 5.10, 6.1, 6.12, 7.2, newest, or the path of a vmlinuz
-    #[arg(long, default_value = setup::kernels::DEFAULT)]
+    #[arg(long, default_value = kernels::DEFAULT, value_parser = kernels::parse)]
     pub(crate) kernel: String,
     /// Puts a file into the guest with the libraries it needs; DEST is /usr/local/bin/NAME for
     /// executables and /root/NAME for others unless given; repeatable
@@ -73,7 +74,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Builds what is missing, boots, and gives the command's exit status.
 pub(crate) fn boot(run: &Run) -> Result<ExitCode> {
-    ensure!(run.command.iter().all(|word| !word.contains('\0')), "a command cannot contain NUL");
     setup::for_vm(&run.kernel, run.no_build)?;
     let kernel = kernel::find(&run.kernel)?;
     let mut programs = vec![("guest-init", "xtask")];

@@ -13,13 +13,17 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
     need_apt(purpose, &list)?;
     refresh_unless_known(packages)?;
     eprintln!("setup: installing {purpose}: {list}");
-    command::run(
-        command::as_root("apt-get")
-            .args(["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"])
-            .args(["-o", "Dpkg::Use-Pty=0"])
-            .args(packages)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    let install = || {
+        command::run(
+            command::as_root("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .args(["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"])
+                .args(["-o", "Dpkg::Use-Pty=0"])
+                .args(packages),
+        )
+    };
+    // Lists that are too old name files that the mirror no longer has.
+    install().or_else(|_| refresh().and_then(|()| install()))
 }
 
 /// Downloads a package of this system's Debian and unpacks it into a folder, installing nothing.

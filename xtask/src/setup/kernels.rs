@@ -39,9 +39,13 @@ pub(crate) fn series(name: &str) -> Option<&'static Series> {
     SERIES.iter().find(|series| series.name == name)
 }
 
-/// All names, for messages.
-pub(crate) fn names() -> String {
-    SERIES.map(|series| series.name).join(", ")
+/// Checks what the user gave as a kernel.
+pub(crate) fn parse(name: &str) -> Result<String, String> {
+    if series(name).is_some() || Path::new(name).is_file() {
+        return Ok(name.into());
+    }
+    let names = SERIES.map(|series| series.name).join(", ");
+    Err(format!("give {names}, or the path of a vmlinuz"))
 }
 
 /// Where a series is kept.

@@ -23,9 +23,6 @@ pub(crate) fn find(name: &str) -> Result<Kernel> {
         return in_folder(&kernels::folder(name));
     }
     let image = PathBuf::from(name);
-    if !image.is_file() {
-        bail!("no kernel {name}: give {}, or the path of a vmlinuz", kernels::names());
-    }
     let release = release(&image)?;
     let beside = image.parent().unwrap_or(Path::new("."));
     let modules = [
