@@ -1,11 +1,11 @@
 //! `queue-trace listeners`: one table, now, without BPF.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::io::Write;
 use std::str::FromStr;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use crate::netlink::{self, Listener, SynQueues};
 use crate::output::listeners::{Contents, Report, write_json, write_text};
@@ -91,15 +91,20 @@ pub fn run(args: &ListenersArgs, out: &mut impl Write) -> anyhow::Result<()> {
 fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Report> {
     let own = Namespace::own()?.inode;
     let mut report = Report::default();
+    let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for namespace in choose(&args.netns, notes)? {
         match read(&namespace, namespace.inode == own, &args.port) {
             Ok(contents) => report.namespaces.push(contents),
             Err(error) if matches!(args.netns, Netns::All) && namespace.inode != own => {
-                notes.push(format!("{error:#}"));
+                skipped.entry(format!("{error:#}")).or_default().push(label(&namespace));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let namespace = label(&namespace);
+                return Err(error.context(format!("network namespace {namespace} is not shown")));
+            }
         }
     }
+    notes.extend(skipped.iter().map(|(error, namespaces)| skipped_note(error, namespaces)));
     let listeners = || report.namespaces.iter().flat_map(|contents| &contents.listeners);
     // A socket that no process holds any more has no inode.
     let inodes: HashSet<_> = listeners().map(|l| l.inode).filter(|inode| *inode != 0).collect();
@@ -146,10 +151,6 @@ fn choose(netns: &Netns, notes: &mut Vec<String>) -> anyhow::Result<Vec<Namespac
 }
 
 fn read(namespace: &Namespace, own: bool, ports: &[u16]) -> anyhow::Result<Contents> {
-    let label = || match &namespace.name {
-        Some(name) => format!("network namespace {} ({name})", namespace.inode),
-        None => format!("network namespace {}", namespace.inode),
-    };
     let shown = |listener: &Listener| ports.is_empty() || ports.contains(&listener.port);
     let work = || -> Result<Contents, netlink::Error> {
         let mut listeners = netlink::listeners()?;
@@ -170,8 +171,24 @@ fn read(namespace: &Namespace, own: bool, ports: &[u16]) -> anyhow::Result<Conte
             sysctls: Sysctls::read(),
         })
     };
-    let contents = namespace.run(work).with_context(|| format!("{} is not shown", label()))?;
-    contents.with_context(|| format!("{} is not shown", label()))
+    Ok(namespace.run(work)??)
+}
+
+fn label(namespace: &Namespace) -> String {
+    match &namespace.name {
+        Some(name) => format!("{} ({name:?})", namespace.inode),
+        None => namespace.inode.to_string(),
+    }
+}
+
+/// One note for all namespaces that were skipped for the same reason.
+fn skipped_note(error: &str, namespaces: &[String]) -> String {
+    /// More than this are counted only.
+    const NAMED: usize = 5;
+    let named = namespaces[..namespaces.len().min(NAMED)].join(", ");
+    let rest = namespaces.len().saturating_sub(NAMED);
+    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("not shown: network namespace {named}{rest}: {error}")
 }
 
 /// Names of the devices that `listeners` are bound to; a device may be gone.
@@ -194,4 +211,32 @@ fn limits() -> &'static str {
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_chosen_by_word_number_or_name() {
+        let choices = [
+            ("all", Netns::All),
+            ("own", Netns::Own),
+            ("4026531840", Netns::Inode(4_026_531_840)),
+            ("blue", Netns::Name("blue".into())),
+        ];
+        for (text, choice) in choices {
+            assert_eq!(text.parse::<Netns>().unwrap(), choice);
+        }
+    }
+
+    #[test]
+    fn many_skipped_namespaces_make_one_line() {
+        let namespaces: Vec<_> = (1..=7).map(|n| n.to_string()).collect();
+        assert_eq!(
+            skipped_note("gone", &namespaces),
+            "not shown: network namespace 1, 2, 3, 4, 5 and 2 more: gone"
+        );
+        assert_eq!(skipped_note("gone", &namespaces[..1]), "not shown: network namespace 1: gone");
+    }
 }

@@ -12,8 +12,6 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{about, processes};
 
-const OWN: &str = "/proc/thread-self/ns/net";
-
 /// Where `ip netns` keeps its names; the second is usually a link to the first.
 const NAMED: [&str; 2] = ["/run/netns", "/var/run/netns"];
 
@@ -63,7 +61,7 @@ impl Namespace {
         // Another thread must find this namespace too, and to it `thread-self` is another file.
         let link = Path::new("/proc/thread-self");
         let path = Path::new("/proc").join(link.read_link().map_err(about(link))?).join("ns/net");
-        let inode = path.metadata().map_err(about(&path))?.ino();
+        let inode = link_inode(&path).map_err(about(&path))?;
         Ok(Self { inode, name: None, pid: Some(std::process::id()), path })
     }
 
@@ -122,16 +120,14 @@ impl EnterError {
 /// When `/proc` is not mounted.
 pub fn reachable() -> io::Result<Reachable> {
     let own = Namespace::own()?;
-    // All namespace files lie on nsfs; a name of another device is a leftover file.
-    let nsfs = Path::new(OWN).metadata()?.dev();
     let mut found = BTreeMap::from([(own.inode, own.clone())]);
     let mut unreadable = 0;
     for pid in processes()? {
         let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
-        match path.metadata() {
-            Ok(file) => {
-                let namespace = found.entry(file.ino()).or_insert_with(|| Namespace {
-                    inode: file.ino(),
+        match link_inode(&path) {
+            Ok(inode) => {
+                let namespace = found.entry(inode).or_insert_with(|| Namespace {
+                    inode,
                     name: None,
                     pid: Some(pid),
                     path: path.clone(),
@@ -140,11 +136,13 @@ pub fn reachable() -> io::Result<Reachable> {
                     (namespace.pid, namespace.path) = (Some(pid), path);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unreadable += 1,
             // Ended meanwhile, or a zombie.
-            Err(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => unreadable += 1,
         }
     }
+    // All namespace files lie on nsfs; a name of another device is a leftover file.
+    let nsfs = own.path.metadata()?.dev();
     for (inode, name, path) in NAMED.iter().flat_map(|folder| named(Path::new(folder), nsfs)) {
         // The name outlives the processes: better to enter by it, except into where we are.
         let namespace = found.entry(inode).or_insert_with(|| Namespace {
@@ -160,6 +158,18 @@ pub fn reachable() -> io::Result<Reachable> {
     }
     let own = found.remove(&own.inode);
     Ok(Reachable { namespaces: own.into_iter().chain(found.into_values()).collect(), unreadable })
+}
+
+/// The inode in a link like `net:[4026531840]`.
+///
+/// Read, not followed: for a user without the right to, 5.10.262 follows the link to the folder it
+/// lies in, which looks like one namespace a process. Reading it gives that user an empty text.
+fn link_inode(path: &Path) -> io::Result<u64> {
+    let target = path.read_link()?;
+    target
+        .to_str()
+        .and_then(|target| target.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("{} is no namespace", path.display())))
 }
 
 /// Inode, name and path of the namespaces with a name in `folder`.
@@ -205,7 +215,7 @@ mod tests {
     fn a_vanished_or_replaced_namespace_says_so() {
         let elsewhere =
             |path: &str| Namespace { inode: 1, name: None, pid: None, path: path.into() };
-        for path in ["/proc/4194305/ns/net", OWN] {
+        for path in ["/proc/4194305/ns/net", "/proc/thread-self/ns/net"] {
             let error = elsewhere(path).run(|| ()).unwrap_err();
             assert!(matches!(error, EnterError::Vanished), "{path}: {error}");
         }
