@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod build;
 mod check;
 mod command;
+mod demo;
 mod run;
 mod setup;
 mod test;
@@ -28,6 +29,7 @@ enum Task {
     Setup(setup::Arguments),
     Build(build::Arguments),
     Run(run::Arguments),
+    Demo(demo::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
     Vm(vm::Arguments),
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
         Task::Run(arguments) => run::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),

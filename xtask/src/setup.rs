@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 
 use crate::command;
-use crate::vm::kernel;
 
 mod apt;
 mod ebpf;
@@ -78,7 +77,7 @@ pub(crate) fn for_vm(name: &str, built: bool) -> Result<()> {
         )?;
     }
     match kernels::series(name) {
-        Some(series) => kernels::ensure(series, kernel::store),
+        Some(series) => kernels::ensure(series),
         None => Ok(()),
     }
 }

@@ -10,10 +10,15 @@ use crate::setup::kernels;
 use crate::{build, setup};
 
 pub(crate) mod archive;
-mod guest;
+pub(crate) mod guest;
 pub(crate) mod kernel;
 mod machine;
 mod modules;
+
+/// MiB; plenty for a guest whose files are all in memory.
+const MEMORY: u32 = 1024;
+/// Seconds; a guest takes 5 to boot.
+const TIMEOUT: u64 = 600;
 
 /// Works with virtual machines
 #[derive(Debug, clap::Args)]
@@ -51,10 +56,10 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = 1)]
     pub(crate) smp: u8,
     /// Memory in MiB
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = MEMORY)]
     pub(crate) memory: u32,
     /// Ends the guest after that many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub(crate) timeout: u64,
     /// Shows the kernel's console on stderr
     #[arg(long)]
@@ -65,6 +70,23 @@ pub(crate) struct Run {
     /// What to run
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+impl Default for Run {
+    /// As on the command line without options.
+    fn default() -> Self {
+        Self {
+            kernel: kernels::DEFAULT.into(),
+            copy: Vec::new(),
+            icount: false,
+            smp: 1,
+            memory: MEMORY,
+            timeout: TIMEOUT,
+            console: false,
+            no_build: false,
+            command: Vec::new(),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {

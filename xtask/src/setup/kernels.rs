@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::apt;
+use crate::vm::kernel;
 use crate::{command, workspace};
 
 /// The kernel where the user did not choose one.
@@ -53,17 +54,17 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     workspace::cache("kernels").join(name)
 }
 
-/// Fetches a kernel unless it is there; `store` takes image and modules into their folder.
-pub(super) fn ensure(series: &Series, store: fn(&Path, &Path, &Path) -> Result<()>) -> Result<()> {
+/// Fetches a kernel unless it is there as guests want it.
+pub(super) fn ensure(series: &Series) -> Result<()> {
     let folder = folder(series.name);
-    if folder.is_dir() {
+    if kernel::is_stored(&folder) {
         return Ok(());
     }
     let work = workspace::cache("apt").join(series.name);
     std::fs::create_dir_all(&work)?;
     let lock = File::create(work.join("lock"))?;
     lock.lock()?;
-    if folder.is_dir() {
+    if kernel::is_stored(&folder) {
         return Ok(()); // Somebody else fetched it meanwhile.
     }
     apt::need_apt("the path of a vmlinuz to --kernel", "linux-image-cloud-amd64")?;
@@ -75,7 +76,8 @@ pub(super) fn ensure(series: &Series, store: fn(&Path, &Path, &Path) -> Result<(
     let (image, tree) = parts(&unpacked)?;
     let part = folder.with_extension("part");
     let _ = std::fs::remove_dir_all(&part);
-    store(&image, &tree, &part)?;
+    kernel::store(&image, &tree, &part)?;
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::rename(&part, &folder)?;
     std::fs::remove_dir_all(work).context("cannot clean up")
 }

@@ -22,6 +22,13 @@ pub(crate) struct Copy {
     destination: Option<String>,
 }
 
+impl Copy {
+    /// A program, put where `PATH` finds it.
+    pub(crate) fn executable(source: &Path) -> Self {
+        Self { source: source.into(), destination: None }
+    }
+}
+
 impl FromStr for Copy {
     type Err = String;
 

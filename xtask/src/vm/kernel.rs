@@ -48,6 +48,12 @@ fn in_folder(folder: &Path) -> Result<Kernel> {
     Ok(Kernel { image: folder.join("vmlinuz"), modules })
 }
 
+/// Whether `store` wrote that folder with the modules that guests want today.
+pub(crate) fn is_stored(folder: &Path) -> bool {
+    std::fs::read_to_string(folder.join("modules/wanted"))
+        .is_ok_and(|wanted| wanted == modules::WANTED.join(" "))
+}
+
 /// Writes what `in_folder` reads: image, release name, and the modules below `tree` that guests want.
 pub(crate) fn store(image: &Path, tree: &Path, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder.join("modules"))?;
@@ -60,6 +66,7 @@ pub(crate) fn store(image: &Path, tree: &Path, folder: &Path) -> Result<()> {
         load.push('\n');
     }
     std::fs::write(folder.join("modules/load"), load)?;
+    std::fs::write(folder.join("modules/wanted"), modules::WANTED.join(" "))?;
     Ok(())
 }
 

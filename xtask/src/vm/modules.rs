@@ -9,8 +9,18 @@ use anyhow::{Context, Result};
 
 use super::busybox;
 
-/// What guests load: the ports to the host, and what tests build networks from.
-const WANTED: &[&str] = &["virtio_pci", "virtio_console", "veth", "dummy", "sch_netem", "tun"];
+/// What guests load: the ports to the host, the list of sockets, and what tests build networks from.
+pub(crate) const WANTED: &[&str] = &[
+    "virtio_pci",
+    "virtio_console",
+    "tcp_diag",
+    "inet_diag",
+    "tcp_diag",
+    "veth",
+    "dummy",
+    "sch_netem",
+    "tun",
+];
 
 /// Finds the wanted modules below a folder, each after those it depends on, uncompressed. One that
 /// is not there is built into the kernel or unknown to it.
