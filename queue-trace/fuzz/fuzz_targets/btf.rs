@@ -24,7 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
 fn ask(btf: &Btf) {
     for structure in ["sock", "request_sock", "inet_connection_sock", "net", "sk_buff"] {
         let _ = (btf.has_struct(structure), btf.struct_size(structure));
-        for path in ["sk_ack_backlog", "__sk_common.skc_reuseport", "icsk_accept_queue.qlen", "cb"] {
+        for path in ["sk_ack_backlog", "__sk_common.skc_reuseport", "icsk_accept_queue.qlen", "cb"]
+        {
             let _ = btf.member(structure, path).map_err(|error| error.to_string());
         }
         let _ = (btf.has_member(structure, "ns.inum"), btf.has_member(structure, "mark"));

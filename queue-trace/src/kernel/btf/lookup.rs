@@ -10,7 +10,7 @@ const MAX_CHAIN: usize = 32;
 
 /// How many members are searched for one name, anonymous ones included; the largest structures of
 /// real kernels have under 1000.
-const MAX_SEARCHED: u32 = 1 << 17;
+const MAX_SEARCHED: u32 = 1 << 14;
 
 /// Pointers of the 64-bit kernels that are supported; BTF does not say it.
 const POINTER_SIZE: u64 = 8;

@@ -67,21 +67,20 @@ impl Btf {
         let path = path.as_ref();
         let unreadable = |cause| BtfError::Read { path: path.to_owned(), cause };
         let mut file = File::open(path).map_err(unreadable)?;
-        let section = elf::btf_section(&mut file).map_err(unreadable)?;
-        let length = match section {
-            elf::Found::Section { length } => length,
+        let size = file.metadata().map_err(unreadable)?.len();
+        let length = match elf::btf_section(&mut file).map_err(unreadable)? {
+            elf::Found::Section { length } => length.min(size),
             elf::Found::NoSection => return Err(BtfError::NoSection { path: path.to_owned() }),
             elf::Found::NotElf => {
                 file.rewind().map_err(unreadable)?;
-                file.metadata().map_err(unreadable)?.len()
+                size
             }
         };
         if length > MAX_FILE {
             return Err(BtfError::Malformed("it is larger than 256 MiB"));
         }
-        // One byte of slack lets the reader see the end without growing the buffer.
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
-        file.take(length.max(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.take(length).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::from_bytes(bytes)
     }
 
@@ -94,7 +93,8 @@ impl Btf {
         Ok(Self { layers: vec![Arc::new(Layer::parse(bytes, None)?)] })
     }
 
-    /// Puts a module's BTF (`/sys/kernel/btf/MODULE`) on top of this one; the result knows both.
+    /// Puts a module's BTF (`/sys/kernel/btf/MODULE`) on top of this one, which must be the
+    /// kernel's own; the result knows both.
     ///
     /// # Errors
     /// As [`Btf::from_bytes`].

@@ -117,7 +117,7 @@ fn mutations_never_panic() {
         state ^= state << 17;
         (state >> 16) as usize % below
     };
-    for _ in 0..1500 {
+    for _ in 0..800 {
         let mut bytes = valid.clone();
         for _ in 0..=random(4) {
             let at = random(bytes.len());
