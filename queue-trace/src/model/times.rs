@@ -19,8 +19,10 @@ impl Default for Times {
 impl Times {
     /// Adds one.
     pub fn record(&mut self, nanoseconds: u64) {
-        // The histogram grows as needed, up to 2^63.
-        self.histogram.saturating_record(nanoseconds);
+        // It grows as needed; what not even that holds (above 2^62) counts as the longest it has.
+        if self.histogram.record(nanoseconds).is_err() {
+            self.histogram.saturating_record(nanoseconds);
+        }
     }
 
     /// How many there are.
@@ -39,5 +41,22 @@ impl Times {
     #[must_use]
     pub fn max(&self) -> u64 {
         self.histogram.max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_microseconds_keep_three_digits() {
+        let mut times = Times::default();
+        for time in [2_000, 1_500_000_000, 8_000_000_000] {
+            times.record(time);
+        }
+        assert_eq!(times.count(), 3);
+        let near = |time: u64, expected: u64| time.abs_diff(expected) <= expected / 1000;
+        assert!(near(times.quantile(0.5), 1_500_000_000), "{}", times.quantile(0.5));
+        assert!(near(times.max(), 8_000_000_000), "{}", times.max());
     }
 }
