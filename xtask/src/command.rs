@@ -1,15 +1,21 @@
 //! Running other programs, with errors that name them.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 /// Runs a program; its output goes to our stderr, because our stdout belongs to what the user asked for.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("cannot run `{}`", line(command)))?;
+    succeed(command.stdout(std::io::stderr()))
+}
+
+/// As `run`, for programs that only chatter on stdout.
+pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
+    succeed(command.stdout(Stdio::null()))
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status}); its messages stand above", line(command));
     }

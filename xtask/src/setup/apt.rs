@@ -14,7 +14,7 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
     refresh_unless_known(packages)?;
     eprintln!("setup: installing {purpose}: {list}");
     let install = || {
-        command::run(
+        command::run_quietly(
             command::as_root("apt-get")
                 .env("DEBIAN_FRONTEND", "noninteractive")
                 .args(["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"])
@@ -55,13 +55,15 @@ pub(super) fn download(config: Option<&Path>, package: &str, folder: &Path) -> R
 
 /// Runs `apt-get update` when apt does not know a package: a fresh machine has no lists.
 fn refresh_unless_known(packages: &[&str]) -> Result<()> {
-    let known = |package: &&str| {
-        Command::new("apt-cache")
-            .args(["show", "--quiet=2", package])
-            .output()
-            .is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
-    };
-    if packages.iter().all(known) { Ok(()) } else { refresh() }
+    if packages.iter().all(|package| knows(package)) { Ok(()) } else { refresh() }
+}
+
+/// Whether apt can install a package.
+pub(super) fn knows(package: &str) -> bool {
+    Command::new("apt-cache")
+        .args(["show", "--quiet=2", package])
+        .output()
+        .is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
 }
 
 /// Fetches the system's package lists.

@@ -1,15 +1,18 @@
 //! What compiles and links the kernel side.
 
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::apt;
+use crate::toolchain::Compiler;
 use crate::{command, toolchain, workspace};
 
-/// The release of bpf-linker that we install, and the newest LLVM that it can be built with.
+/// The release of bpf-linker that we install, and the LLVMs that it can be built with.
 const LINKER_VERSION: &str = "0.13.0";
-const NEWEST_LLVM: u32 = 23;
+const LLVM: RangeInclusive<u32> = 21..=23;
 
 /// Installs toolchain and linker unless there is a pair that fits together.
 pub(super) fn ensure() -> Result<()> {
@@ -23,14 +26,39 @@ pub(super) fn ensure() -> Result<()> {
             })?;
         }
     }
-    if toolchain::compiler(NEWEST_LLVM).is_err() {
+    if linkable_compiler().is_none() {
         install_compiler()?;
     }
-    let compiler = toolchain::compiler(NEWEST_LLVM).map_err(|problem| anyhow!(problem))?;
+    let compiler = linkable_compiler().context("no LLVM for bpf-linker fits a Rust toolchain")?;
     install_linker(compiler.llvm)?;
     toolchain::find(workspace::root())
         .map(drop)
         .map_err(|problem| anyhow!("{problem} again, setup did not suffice"))
+}
+
+/// The first compiler for which there is an LLVM to build the linker with.
+fn linkable_compiler() -> Option<Compiler> {
+    let mut newest = *LLVM.end();
+    while LLVM.contains(&newest) {
+        let compiler = toolchain::compiler(newest).ok()?;
+        if llvm_config(compiler.llvm).exists() || apt::knows(&llvm_package(compiler.llvm)) {
+            return Some(compiler);
+        }
+        newest = compiler.llvm - 1;
+    }
+    None
+}
+
+fn llvm_config(llvm: u32) -> PathBuf {
+    llvm_prefix(llvm).join("bin/llvm-config")
+}
+
+fn llvm_prefix(llvm: u32) -> PathBuf {
+    PathBuf::from(format!("/usr/lib/llvm-{llvm}"))
+}
+
+fn llvm_package(llvm: u32) -> String {
+    format!("llvm-{llvm}-dev")
 }
 
 /// Debian's toolchain beside the user's own, which stays as it is; else rustup's nightly.
@@ -54,9 +82,8 @@ fn install_compiler() -> Result<()> {
 
 /// Builds bpf-linker against the LLVM that the compiler has, into the project's cache.
 fn install_linker(llvm: u32) -> Result<()> {
-    let prefix = format!("/usr/lib/llvm-{llvm}");
-    if !std::path::Path::new(&prefix).join("bin/llvm-config").exists() {
-        apt::install("the LLVM of bpf-linker", &[&format!("llvm-{llvm}-dev")])?;
+    if !llvm_config(llvm).exists() {
+        apt::install("the LLVM of bpf-linker", &[&llvm_package(llvm)])?;
     }
     let folder = workspace::cache("bpf-linker");
     eprintln!("setup: building bpf-linker {LINKER_VERSION} into {}", folder.display());
@@ -70,7 +97,7 @@ fn install_linker(llvm: u32) -> Result<()> {
                 "--root",
             ])
             .arg(folder)
-            .env("LLVM_PREFIX", prefix)
+            .env("LLVM_PREFIX", llvm_prefix(llvm))
             .env_remove("CARGO_TARGET_DIR"),
     )
     .context("bpf-linker could not be built")

@@ -95,3 +95,38 @@ fn canonical(path: &str) -> String {
     let first = path.split('/').next().unwrap_or_default();
     if MERGED.contains(&first) { format!("usr/{path}") } else { path.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use cpio::newc::Reader;
+
+    use super::Archive;
+
+    #[test]
+    fn folders_come_first_and_bin_is_in_usr() {
+        let mut archive = Archive::new();
+        archive.file("/bin/sh", 0o755, b"shell".into());
+        archive.link("/bin/sh", "elsewhere");
+        let mut bytes = Vec::new();
+        archive.write(&mut bytes).unwrap();
+
+        let mut found = Vec::new();
+        let mut rest = bytes.as_slice();
+        loop {
+            let mut reader = Reader::new(rest).unwrap();
+            if reader.entry().is_trailer() {
+                break;
+            }
+            let mut content = String::new();
+            reader.read_to_string(&mut content).unwrap();
+            found.push((reader.entry().name().to_owned(), reader.entry().mode(), content));
+            rest = reader.finish().unwrap();
+        }
+        assert!(found.contains(&("bin".into(), 0o120_777, "usr/bin".into())));
+        let place = |path| found.iter().position(|(name, ..)| name == path).unwrap();
+        assert!(place("usr") < place("usr/bin") && place("usr/bin") < place("usr/bin/sh"));
+        assert_eq!(found[place("usr/bin/sh")], ("usr/bin/sh".into(), 0o100_755, "shell".into()));
+    }
+}

@@ -48,7 +48,7 @@ impl Channel {
 }
 
 /// What the guest says when the command has ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Report {
     code: u8,
     stdout: u64,
@@ -201,4 +201,16 @@ fn last_lines(console: &VecDeque<u8>) -> String {
         .iter()
         .map(|line| format!("\n  {line}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, parse};
+
+    #[test]
+    fn a_report_counts_once_it_is_complete() {
+        assert_eq!(parse(b"exit 7 1"), None);
+        assert_eq!(parse(b"exit 7 12 0\n"), Some(Report { code: 7, stdout: 12, stderr: 0 }));
+        assert_eq!(parse(b"exit 700 12 0\n"), None);
+    }
 }

@@ -107,3 +107,16 @@ fn through(command: &mut Command, input: Vec<u8>) -> Result<Vec<u8>> {
     anyhow::ensure!(output.status.success(), "{program} cannot uncompress a module");
     Ok(output.stdout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dependencies;
+
+    #[test]
+    fn dependencies_are_read_off_the_module() {
+        let module = b"\0license=GPL\0depends=virtio_ring,virtio-pci\0name=x\0";
+        assert_eq!(dependencies(module), ["virtio_ring", "virtio_pci"]);
+        assert!(dependencies(b"\0depends=\0name=x\0").is_empty());
+        assert!(dependencies(b"\0name=x\0").is_empty());
+    }
+}
