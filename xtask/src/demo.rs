@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn in_vm(kernel: &str, demo: &Path) -> Result<ExitCode> {
     setup::for_vm(kernel, true)?;
-    eprintln!("demo: in a virtual machine with Linux {kernel}");
+    eprintln!("demo: in a virtual machine with Linux {}", vm::kernel::release_of(kernel)?);
     vm::boot(&vm::Run {
         kernel: kernel.into(),
         copy: vec![vm::guest::Copy::executable(demo)],

@@ -15,8 +15,9 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
     eprintln!("setup: installing {purpose}: {list}");
     let install = || {
         command::run_quietly(
-            command::as_root("apt-get")
-                .env("DEBIAN_FRONTEND", "noninteractive")
+            // Through `env`, because sudo keeps few variables.
+            command::as_root("env")
+                .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
                 .args(["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"])
                 .args(["-o", "Dpkg::Use-Pty=0"])
                 .args(packages),

@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::tally::Tally;
+use crate::vm::kernel;
 use crate::{build, command, setup, workspace};
 
 /// As many guests as run at a time, for two processors.
@@ -71,7 +72,8 @@ fn test_on(kernel: &str, program: &Path, filter: Option<&str>) -> Tally {
         println!("[{kernel}] error: {error:#}");
         Tally::FAILURE
     });
-    println!("[{kernel}] {} s, log in {}", start.elapsed().as_secs(), log.display());
+    let release = kernel::release_of(kernel).unwrap_or_default();
+    println!("[{kernel}] {release}, {} s, log in {}", start.elapsed().as_secs(), log.display());
     if tally.failed > 0 {
         // The lines of single tests were shown as they came.
         for line in std::fs::read_to_string(&log).unwrap_or_default().lines() {

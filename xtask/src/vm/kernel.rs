@@ -19,12 +19,12 @@ pub(crate) struct Kernel {
 
 /// Finds a kernel by series, or by the path of its image.
 pub(crate) fn find(name: &str) -> Result<Kernel> {
-    if kernels::series(name).is_some() {
-        return in_folder(&kernels::folder(name));
-    }
-    let image = PathBuf::from(name);
-    let release = release(&image)?;
+    let image = image(name);
     let beside = image.parent().unwrap_or(Path::new("."));
+    if is_stored(beside) {
+        return in_folder(beside);
+    }
+    let release = release(&image)?;
     let modules = [
         beside.join("kernel"),
         beside.join("../lib/modules").join(&release),
@@ -34,6 +34,19 @@ pub(crate) fn find(name: &str) -> Result<Kernel> {
     .find(|tree| tree.is_dir())
     .map_or_else(|| Ok(Vec::new()), |tree| modules::collect(tree))?;
     Ok(Kernel { image, modules })
+}
+
+/// The full name of a kernel's release, as `uname -r` prints it.
+pub(crate) fn release_of(name: &str) -> Result<String> {
+    release(&image(name))
+}
+
+/// Where a kernel's image is, once it is fetched.
+fn image(name: &str) -> PathBuf {
+    match kernels::series(name) {
+        Some(_) => kernels::folder(name).join("vmlinuz"),
+        None => PathBuf::from(name),
+    }
 }
 
 /// Reads a kernel as `store` wrote it.
@@ -71,7 +84,7 @@ pub(crate) fn store(image: &Path, tree: &Path, folder: &Path) -> Result<()> {
 }
 
 /// The release that an x86 image names in its header (kernel: `Documentation/arch/x86/boot.rst`).
-pub(crate) fn release(image: &Path) -> Result<String> {
+fn release(image: &Path) -> Result<String> {
     let problem = || format!("{} is no x86 kernel image", image.display());
     let file = std::fs::File::open(image).with_context(problem)?;
     let mut header = [0; 0x210];
