@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Runs a program; its output goes to our stderr, because our stdout belongs to what the user asked for.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
@@ -39,13 +39,17 @@ pub(crate) fn text(command: &mut Command) -> Result<String> {
 }
 
 /// A program that has to run as root: directly if we are, else through sudo.
-pub(crate) fn as_root(program: &str) -> Command {
+pub(crate) fn as_root(program: &str) -> Result<Command> {
     if rustix::process::geteuid().is_root() {
-        return Command::new(program);
+        return Ok(Command::new(program));
     }
+    ensure!(
+        exists("sudo"),
+        "`{program}` has to run as root and there is no sudo: become root first"
+    );
     let mut command = Command::new("sudo");
     command.arg(program);
-    command
+    Ok(command)
 }
 
 /// Whether a program of that name is in `PATH`.

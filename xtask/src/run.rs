@@ -21,6 +21,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let program = workspace::target().join("debug/queue-trace");
     let program = program.to_str().context("the target folder's name is not UTF-8")?;
     // In our place, so that signals and exit status need no handing through.
-    let error = command::as_root(program).args(&arguments.arguments).exec();
+    let error = command::as_root(program)?.args(&arguments.arguments).exec();
     Err(error).with_context(|| format!("cannot run {program} as root"))
 }

@@ -16,7 +16,7 @@ pub(super) fn install(purpose: &str, packages: &[&str]) -> Result<()> {
     let install = || {
         command::run_quietly(
             // Through `env`, because sudo keeps few variables.
-            command::as_root("env")
+            command::as_root("env")?
                 .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
                 .args(["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"])
                 .args(["-o", "Dpkg::Use-Pty=0"])
@@ -70,7 +70,7 @@ pub(super) fn knows(package: &str) -> bool {
 /// Fetches the system's package lists.
 pub(super) fn refresh() -> Result<()> {
     eprintln!("setup: updating apt's package lists");
-    command::run(command::as_root("apt-get").args(["update", "--quiet", "--quiet"]))
+    command::run(command::as_root("apt-get")?.args(["update", "--quiet", "--quiet"]))
 }
 
 /// Says what to provide by hand where there is no apt.
