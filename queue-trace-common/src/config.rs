@@ -57,8 +57,12 @@ offsets! {
     limit,
     /// `inet_connection_sock.icsk_accept_queue.qlen`, i32.
     syn_depth,
+    /// `request_sock.sk`, pointer: the child that the request became.
+    request_child,
     /// `request_sock.num_retrans`, u8.
     retransmits,
+    /// `inet_request_sock.acked`: the byte that holds the bit; see [`Config::acked_mask`].
+    acked,
     /// `request_sock.rsk_timer`.
     timer,
     /// `tcp_request_sock.snt_synack`, u64, microseconds of the monotonic clock.
@@ -79,6 +83,24 @@ offsets! {
     segment_flags,
     /// `net.ns.inum`, u32.
     netns,
+    /// `net.core.sysctl_somaxconn`, i32.
+    somaxconn,
+    /// `sock.sk_protocol`, u16.
+    protocol,
+    /// `sock.sk_reuseport_cb`, pointer; null for a socket outside any `SO_REUSEPORT` group.
+    reuseport,
+    /// `mptcp_sock.first`, pointer to the first subflow; missing without `CONFIG_MPTCP`.
+    first_subflow,
+    /// `tcp_fastopen_cookie.len`, i8: -1 for no Fast Open option, 0 for a request of a cookie.
+    fastopen_length,
+    /// `task_struct.files`, pointer.
+    task_files,
+    /// `files_struct.fdt`, pointer.
+    files_table,
+    /// `fdtable.fd`, pointer to an array of pointers to `struct file`.
+    table_files,
+    /// `file.private_data`, pointer; to a `struct socket` for sockets.
+    file_private,
     /// `net.mib.net_statistics`, per-CPU pointer to an array of u64.
     statistics,
     /// Index of `LINUX_MIB_LISTENOVERFLOWS` in it.
@@ -87,6 +109,12 @@ offsets! {
     listen_drops,
     /// Index of `LINUX_MIB_TCPREQQFULLDROP`.
     syn_queue_full_drops,
+    /// Index of `LINUX_MIB_TCPREQQFULLDOCOOKIES`.
+    syn_queue_full_cookies,
+    /// Index of `LINUX_MIB_TCPFASTOPENCOOKIEREQD`.
+    fastopen_cookie_requests,
+    /// Index of `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW`.
+    fastopen_overflows,
 }
 
 /// The whole block.
@@ -113,8 +141,8 @@ pub struct Config {
     pub verify: u32,
     /// 1: `tcp_rtx_synack` itself increments `num_retrans` (7.x); 0: its caller does afterwards.
     pub counts_retransmit: u32,
-    /// The filler that keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// The bit of `inet_request_sock.acked` in its byte.
+    pub acked_mask: u32,
 }
 
 impl Config {
@@ -129,7 +157,7 @@ impl Config {
         ack_by_mib: 0,
         verify: 0,
         counts_retransmit: 0,
-        reserved: 0,
+        acked_mask: 0,
     };
 }
 
@@ -137,15 +165,19 @@ const _: () = assert!(size_of::<Config>().is_multiple_of(8));
 
 #[cfg(feature = "user")]
 mod pod {
-    use crate::{Config, Counters, ListenerInfo, ListenerRef, Record};
+    use crate::{Config, Counters, FullTime, ListenerInfo, ListenerRef, Record, Stamp};
     // SAFETY: plain integers in repr(C) without padding, sizes asserted; any bytes are a value.
     unsafe impl aya::Pod for Config {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Counters {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for FullTime {}
     // SAFETY: as above.
     unsafe impl aya::Pod for ListenerInfo {}
     // SAFETY: as above.
     unsafe impl aya::Pod for ListenerRef {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Record {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Stamp {}
 }

@@ -12,7 +12,10 @@ mod outcome;
 mod record;
 
 pub use config::{Config, MAX_PORTS, MISSING, Offsets};
-pub use listener::{Counters, Fault, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef};
+pub use listener::{
+    Counters, Fault, FullTime, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef, Stamp,
+    Tally,
+};
 pub use outcome::{Event, Outcome};
 pub use record::Record;
 

@@ -42,6 +42,10 @@ pub struct ListenerInfo {
     pub device: u32,
     /// `sk_max_ack_backlog` as last set by `listen()` or seen at the first event.
     pub limit: u32,
+    /// The backlog that the program asked `listen()` for; [`crate::MISSING`] if we did not see it.
+    pub asked: u32,
+    /// `net.core.somaxconn` when `listen()` was called; [`crate::MISSING`] if we did not see it.
+    pub somaxconn: u32,
     /// The local port.
     pub port: u16,
     /// Address family of the socket: `AF_INET` (2) or `AF_INET6` (10).
@@ -56,6 +60,8 @@ pub struct ListenerInfo {
 pub struct Counters {
     /// One count for each [`Outcome`], by its number.
     pub outcomes: [u64; Outcome::COUNT],
+    /// One count for each [`Tally`], by its number.
+    pub tallies: [u64; Tally::COUNT],
     /// Greatest `sk_ack_backlog` that this CPU saw.
     pub accept_peak: u32,
     /// Greatest `icsk_accept_queue.qlen` that this CPU saw.
@@ -64,8 +70,64 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { outcomes: [0; Outcome::COUNT], accept_peak: 0, syn_peak: 0 }
+        Self {
+            outcomes: [0; Outcome::COUNT],
+            tallies: [0; Tally::COUNT],
+            accept_peak: 0,
+            syn_peak: 0,
+        }
     }
+}
+
+/// What the kernel counts about a SYN beside its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Tally {
+    /// The SYN queue was full and cookies are on (or `tcp_syncookies` is 2), so a cookie was chosen,
+    /// whether or not it was then sent: `TCPReqQFullDoCookies`.
+    CookieChosen,
+    /// The SYN asked for a Fast Open cookie: `TCPFastOpenCookieReqd`.
+    FastopenCookieRequested,
+    /// Fast Open's own queue was full: `TCPFastOpenListenOverflow`.
+    FastopenQueueFull,
+    /// Fast Open failed and the SYN was queued as an ordinary one: `ListenDrops` although nothing was
+    /// dropped.
+    FastopenFallback,
+    /// The same because the accept queue was full: `ListenOverflows` too.
+    FastopenFallbackOverflow,
+    /// A request or connection came over from another listener of the group.
+    MigratedHere,
+}
+
+impl Tally {
+    /// Number of kinds.
+    pub const COUNT: usize = 6;
+}
+
+/// How long a listener's queues have been full. Shared by all CPUs; see the kernel side's `gauge`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FullTime {
+    /// Since when the accept queue is full; 0 while it is not.
+    pub accept_since_ns: u64,
+    /// How long it was full before that.
+    pub accept_ns: u64,
+    /// Since when the SYN queue is full; 0 while it is not.
+    pub syn_since_ns: u64,
+    /// How long it was full before that.
+    pub syn_ns: u64,
+}
+
+/// A connection in an accept queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stamp {
+    /// When it entered the queue.
+    pub time_ns: u64,
+    /// The listener's slot.
+    pub slot: u32,
+    /// The listener's flags when the connection entered.
+    pub flags: u32,
 }
 
 /// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
@@ -87,5 +149,5 @@ impl Fault {
     pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::StampsFull, Self::Mismatch];
 }
 
-const _: () = assert!(size_of::<ListenerInfo>() == 88);
-const _: () = assert!(size_of::<Counters>() == 8 * Outcome::COUNT + 8);
+const _: () = assert!(size_of::<ListenerInfo>() == 96);
+const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 8);

@@ -31,6 +31,11 @@ pub enum Event {
     RequestExpired,
     /// `accept()` took a connection.
     Accept,
+    /// `accept()` returned an error.
+    AcceptFailed,
+    /// A half-open request or a waiting connection went over to another listener of its
+    /// `SO_REUSEPORT` group, or was lost on the way.
+    Migrated,
     /// A connection left the accept queue without having been accepted.
     Abandoned,
     /// `listen()` made a listener.
@@ -43,7 +48,7 @@ pub enum Event {
 
 impl Event {
     /// All events, in the order of a connection's life.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::SynQueued,
         Self::SynCookie,
         Self::SynFastopen,
@@ -58,6 +63,8 @@ impl Event {
         Self::SynackRetransmit,
         Self::RequestExpired,
         Self::Accept,
+        Self::AcceptFailed,
+        Self::Migrated,
         Self::Abandoned,
         Self::Listen,
         Self::BacklogChanged,
@@ -82,6 +89,8 @@ impl Event {
             Self::SynackRetransmit => "synack_retransmit",
             Self::RequestExpired => "request_expired",
             Self::Accept => "accept",
+            Self::AcceptFailed => "accept_failed",
+            Self::Migrated => "migrated",
             Self::Abandoned => "abandoned",
             Self::Listen => "listen",
             Self::BacklogChanged => "backlog_changed",
@@ -202,6 +211,24 @@ outcomes! {
     Accepted: Accept,
     /// Accepted, but it had entered the queue before we came, so its wait is not known.
     AcceptedUntimed: Accept "entered_before_start",
+    /// Accepted, but the client had reset the connection while it waited.
+    AcceptedReset: Accept "reset_while_waiting",
+    /// The process has no file descriptor left (`RLIMIT_NOFILE`).
+    AcceptEmfile: AcceptFailed "emfile",
+    /// The system has no file left (`fs.file-max`).
+    AcceptEnfile: AcceptFailed "enfile",
+    /// Nothing to accept, and the socket does not block.
+    AcceptEagain: AcceptFailed "eagain",
+    /// A signal ended the wait.
+    AcceptEintr: AcceptFailed "eintr",
+    /// Any other error; the record has its number.
+    AcceptOther: AcceptFailed "other_error",
+    /// A half-open request went over to another listener: `TCPMigrateReqSuccess`.
+    MigratedRequest: Migrated "request",
+    /// A waiting connection went over to another listener: `TCPMigrateReqSuccess`.
+    MigratedConnection: Migrated "connection",
+    /// No listener took it over, or it was lost on the way: `TCPMigrateReqFailure`.
+    MigrationFailed: Migrated "failed",
     /// Still waiting when the listener closed.
     AbandonedListenerClosed: Abandoned "listener_closed",
     /// `listen()` on a socket that did not listen.

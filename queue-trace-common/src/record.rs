@@ -41,6 +41,9 @@ pub struct Record {
 impl Record {
     /// Bytes of one record.
     pub const SIZE: usize = 80;
+    /// In the [`Self::detail`] of an ended request: the bit that says that its final ACK had come and
+    /// was refused or held back. Below it stands the number of SYN-ACKs sent again.
+    pub const ACKED_SHIFT: u32 = 8;
 }
 
 const _: () = assert!(size_of::<Record>() == Record::SIZE);

@@ -2,12 +2,39 @@
 
 use queue_trace_common::Outcome;
 
-use crate::config::offset;
+use crate::config::{has, offset};
+use crate::gauge::{self, Queue};
 use crate::listener::Listener;
-use crate::memory::{Memory, Typed};
+use crate::memory::{Memory, Probed, Typed};
 use crate::pass::{self, Kind};
-use crate::stamp::{self, Stamp};
-use crate::{listener, maps, packet, report};
+use crate::{listener, maps, migrate, packet, report, stamp};
+
+/// `TCP_CLOSE`: where a child is whose client has reset the connection.
+const TCP_CLOSE: u8 = 7;
+/// `IPPROTO_MPTCP`.
+const MPTCP: u16 = 262;
+
+/// Whether a socket is MPTCP's, behind which a TCP socket does the work.
+#[inline(always)]
+pub fn is_mptcp(sk: *const u8) -> bool {
+    // SAFETY: `sk` is a typed argument.
+    has!(first_subflow) && unsafe { Typed::read::<u16>(sk, offset!(protocol)) } == MPTCP
+}
+
+/// The TCP socket that does the listening, or that was established, of what may be an MPTCP socket.
+#[inline(always)]
+pub fn subflow(sk: *const u8) -> *const u8 {
+    if !has!(first_subflow) {
+        return sk;
+    }
+    // SAFETY: read by helper; `sk` is a socket.
+    unsafe {
+        if Probed::read::<u16>(sk, offset!(protocol)) != MPTCP {
+            return sk;
+        }
+        Probed::read::<u64>(sk, offset!(first_subflow)) as *const u8
+    }
+}
 
 /// A child was accepted from this listener.
 ///
@@ -17,15 +44,12 @@ pub fn accepted<M: Memory>(sk: *const u8, child: *const u8) {
     if !maps::armed() {
         return;
     }
+    let listener = listener::find::<M>(sk);
+    gauge::left::<M>(listener, sk, Queue::Accept);
     match stamp::take(child) {
-        Some(stamp) => timed::<M>(sk, child, &stamp),
-        None => {
-            let listener = listener::find::<M>(sk);
-            report::report::<M>(listener, sk, Outcome::AcceptedUntimed, |record| {
-                report::set_client(record, &packet::peer::<M>(child));
-                report::set_process(record);
-            });
-        }
+        // A migrated connection is accepted from another listener than it was queued at.
+        Some(stamp) => tell::<M>(listener, sk, child, stamp::age_ns(&stamp), Outcome::Accepted),
+        None => tell::<M>(listener, sk, child, 0, Outcome::AcceptedUntimed),
     }
 }
 
@@ -38,16 +62,24 @@ pub fn grafted<M: Memory>(child: *const u8) {
         return;
     }
     if let Some(stamp) = stamp::take(child) {
+        let listener = Listener { slot: stamp.slot, flags: stamp.flags };
         // The depths that the record shows are then the child's own: zeros.
-        timed::<M>(child, child, &stamp);
+        tell::<M>(listener, child, child, stamp::age_ns(&stamp), Outcome::Accepted);
     }
 }
 
 #[inline(always)]
-fn timed<M: Memory>(sk: *const u8, child: *const u8, stamp: &Stamp) {
-    let listener = Listener { slot: stamp.slot, flags: stamp.flags };
-    let wait_ns = stamp.age_ns();
-    report::report::<M>(listener, sk, Outcome::Accepted, |record| {
+fn tell<M: Memory>(
+    listener: Listener,
+    sk: *const u8,
+    child: *const u8,
+    wait_ns: u64,
+    outcome: Outcome,
+) {
+    // SAFETY: `child` is a socket.
+    let state: u8 = unsafe { M::read(child, offset!(state)) };
+    let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { outcome };
+    report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;
@@ -56,18 +88,28 @@ fn timed<M: Memory>(sk: *const u8, child: *const u8, stamp: &Stamp) {
 
 /// `inet_child_forget`: the listener closes with this child still waiting.
 #[inline(always)]
-pub fn forgotten<M: Memory>(sk: *const u8, child: *const u8) {
+pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8) {
     if !maps::armed() {
         return;
     }
     // Called from within a pass when a child could not be queued: it never waited.
-    if pass::within(Kind::None).is_none() {
-        return;
+    let Some(pass) = pass::within(Kind::None) else { return };
+    if pass.clone != 0 && pass.clone == request as u64 {
+        let former = migrate::lost::<M>(pass, sk);
+        abandon::<Probed, M>(former, child);
+    } else {
+        abandon::<M, M>(sk, child);
     }
-    let listener = listener::find::<M>(sk);
-    let wait_ns = stamp::take(child).map_or(0, |stamp| stamp.age_ns());
-    report::report::<M>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
-        report::set_client(record, &packet::peer::<M>(child));
+}
+
+/// The child leaves the queue of this listener for good.
+#[inline(always)]
+fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
+    let listener = listener::find::<L>(sk);
+    gauge::left::<L>(listener, sk, Queue::Accept);
+    let wait_ns = stamp::take(child).map_or(0, |stamp| stamp::age_ns(&stamp));
+    report::report::<L>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
+        report::set_client(record, &packet::peer::<C>(child));
         record.duration_ns = wait_ns;
     });
 }

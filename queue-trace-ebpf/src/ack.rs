@@ -6,11 +6,12 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use queue_trace_common::{Fault, Outcome};
 
 use crate::config::{config, offset};
+use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::Counts;
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, maps, packet, report, stamp};
+use crate::{listener, maps, migrate, packet, report, stamp};
 
 /// TCP flag bits of a segment.
 const SYN: u8 = 0x02;
@@ -19,9 +20,13 @@ const ACK: u8 = 0x10;
 
 /// A segment for a half-open request reached `tcp_check_req`.
 #[inline(always)]
-pub fn enter<M: Memory>(sk: *const u8) {
+pub fn enter<M: Memory>(sk: *const u8, request: *const u8) {
     let Some(pass) = pass::open(Kind::Ack) else { return };
-    pass.child = 0;
+    if pass.migrating_to != 0 {
+        pass.seen |= seen::MIGRATING;
+        pass.migrating_to = 0;
+        pass.former = migrate::former(request) as u64;
+    }
     if config!(ack_by_mib) != 0 || config!(verify) != 0 {
         pass.mib = Counts::read::<M>(sk);
     }
@@ -53,12 +58,16 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     }
     let listener = listener::find::<M>(sk);
     match outcome {
-        Outcome::Established => report::peaks::<M>(listener, sk, true, false),
+        Outcome::Established => gauge::entered::<M>(listener, sk, Queue::Accept),
         Outcome::AckClosing => {
             stamp::take(pass.child as *const u8);
         }
         _ => {}
     }
+    if pass.saw(seen::HASHDANCE | seen::REQUEST_DROPPED) {
+        gauge::left::<M>(listener, sk, Queue::Syn);
+    }
+    migrate::after_ack::<M>(pass, sk, outcome);
     let handshake_ns = if matches!(outcome, Outcome::Established) {
         since_synack(pass.dropped.synack_us)
     } else {

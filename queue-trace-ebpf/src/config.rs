@@ -28,4 +28,11 @@ macro_rules! offset {
     };
 }
 
-pub(crate) use {config, offset};
+/// Whether the running kernel has this member.
+macro_rules! has {
+    ($member:ident) => {
+        $crate::config::config!(offsets.$member) != queue_trace_common::MISSING
+    };
+}
+
+pub(crate) use {config, has, offset};

@@ -3,6 +3,7 @@
 use queue_trace_common::Outcome;
 
 use crate::config::config;
+use crate::gauge::{self, Queue};
 use crate::memory::Memory;
 use crate::mib::Counts;
 use crate::pass::{self, Kind, Pass, seen};
@@ -44,7 +45,7 @@ pub fn leave<M: Memory>(sk: *const u8) {
     };
     let listener = listener::find::<M>(sk);
     if matches!(outcome, Outcome::CookieEstablished) {
-        report::peaks::<M>(listener, sk, true, false);
+        gauge::entered::<M>(listener, sk, Queue::Accept);
     }
     let client = pass.client;
     report::report::<M>(listener, sk, outcome, |record| report::set_client(record, &client));

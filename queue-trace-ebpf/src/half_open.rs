@@ -1,11 +1,12 @@
 //! How half-open requests are kept alive, and how they end without a connection.
 
-use queue_trace_common::Outcome;
+use queue_trace_common::{Outcome, Record};
 
 use crate::config::{config, offset};
+use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
 use crate::pass::{self, Dropped, Kind, Pass, seen};
-use crate::{ack, listener, maps, packet, report};
+use crate::{ack, listener, maps, migrate, packet, report};
 
 /// `TCP_LISTEN`.
 const TCP_LISTEN: u8 = 10;
@@ -15,20 +16,27 @@ const TCP_LISTEN: u8 = 10;
 pub fn timer_fires(timer: *const u8) {
     let Some(pass) = pass::open(Kind::Timer) else { return };
     let request = timer.wrapping_sub(offset!(timer));
-    // SAFETY: read by helper; `request` is computed and so no typed pointer.
-    let state: u8 = unsafe {
-        let listener = Probed::read::<u64>(request, offset!(listener)) as *const u8;
-        Probed::read(listener, offset!(state))
-    };
-    if state != TCP_LISTEN {
+    let former = migrate::former(request);
+    pass.former = former as u64;
+    if !listens(former) {
         pass.seen |= seen::LISTENER_CLOSED;
     }
+}
+
+/// Whether a socket is in LISTEN.
+#[inline(always)]
+fn listens(sk: *const u8) -> bool {
+    // SAFETY: read by helper.
+    unsafe { Probed::read::<u8>(sk, offset!(state)) == TCP_LISTEN }
 }
 
 /// `reqsk_timer_handler` ends.
 #[inline(always)]
 pub fn timer_done() {
-    pass::close(Kind::Timer);
+    if let Some(pass) = pass::close(Kind::Timer) {
+        migrate::after_timer(pass);
+        pass.migrating_to = 0;
+    }
 }
 
 /// `tcp_req_err` begins: an ICMP error names a half-open request.
@@ -80,7 +88,9 @@ pub fn dropping<M: Memory>(request: *const u8) {
         Dropped {
             synack_us: Probed::read(request, offset!(synack_time)),
             retransmits: u32::from(M::read::<u8>(request, offset!(retransmits))),
-            reserved: 0,
+            acked: u32::from(
+                Probed::read::<u8>(request, offset!(acked)) as u32 & config!(acked_mask) != 0,
+            ),
             client: packet::peer::<M>(request),
         }
     };
@@ -98,21 +108,24 @@ pub fn dropped<M: Memory>(sk: *const u8, unlinked: bool) {
         pass.seen |= seen::REQUEST_DROPPED;
         return;
     }
-    let outcome = cause(pass);
-    let Dropped { synack_us, retransmits, client, .. } = pass.dropped;
-    report::report::<M>(listener::find::<M>(sk), sk, outcome, |record| {
+    let outcome = cause(pass, sk);
+    let Dropped { synack_us, retransmits, acked, client } = pass.dropped;
+    let listener = listener::find::<M>(sk);
+    gauge::left::<M>(listener, sk, Queue::Syn);
+    report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &client);
         record.duration_ns = ack::since_synack(synack_us);
-        record.detail = retransmits;
+        record.detail = retransmits | acked << Record::ACKED_SHIFT;
     });
 }
 
 #[inline(always)]
-fn cause(pass: &Pass) -> Outcome {
+fn cause(pass: &Pass, sk: *const u8) -> Outcome {
     if pass.kind == Kind::Icmp as u32 {
         Outcome::ExpiredIcmp
     } else if pass.kind != Kind::Timer as u32 {
-        Outcome::ExpiredAborted
+        // A packet for a request whose listener has closed, or a hand from outside.
+        if listens(sk) { Outcome::ExpiredAborted } else { Outcome::ExpiredListenerClosed }
     } else if pass.saw(seen::LISTENER_CLOSED) {
         Outcome::ExpiredListenerClosed
     } else if pass.saw(seen::SYNACK_UNSENDABLE) {

@@ -1,12 +1,44 @@
 //! Listeners that come, change their backlog, and go. Process context.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
-use queue_trace_common::{LISTENER_CLOSED, Outcome};
+use queue_trace_common::{LISTENER_CLOSED, ListenerInfo, MISSING, Outcome};
 
-use crate::config::offset;
+use crate::config::{has, offset};
 use crate::listener::{self, Opener};
-use crate::memory::Memory;
+use crate::memory::{Memory, Probed};
 use crate::{maps, report};
+
+/// A thread asks `listen()` for a backlog; the kernel clamps it before any function sees the socket.
+#[inline(always)]
+pub fn asks(backlog: u32) {
+    if maps::armed() {
+        // A full map forgets the oldest, whose call has long returned.
+        let _ = maps::ASKED.insert(bpf_get_current_pid_tgid(), backlog, 0);
+    }
+}
+
+/// What the calling thread asked for, if we saw it.
+#[inline(always)]
+fn asked() -> u32 {
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: only this thread writes its entry.
+    let asked = unsafe { maps::ASKED.get(thread) }.copied();
+    let _ = maps::ASKED.remove(thread);
+    asked.unwrap_or(MISSING)
+}
+
+/// `net.core.somaxconn` of the socket's namespace, now.
+#[inline(always)]
+fn somaxconn<M: Memory>(sk: *const u8) -> u32 {
+    if !has!(somaxconn) {
+        return MISSING;
+    }
+    // SAFETY: `sk` is a socket.
+    unsafe {
+        let net = M::read::<u64>(sk, offset!(net)) as *const u8;
+        Probed::read(net, offset!(somaxconn))
+    }
+}
 
 /// `listen()` succeeded.
 #[inline(always)]
@@ -14,31 +46,36 @@ pub fn listened<M: Memory>(sk: *const u8) {
     if !maps::armed() {
         return;
     }
-    match listener::known(sk) {
-        Some(known) if known.flags & LISTENER_CLOSED == 0 => {
-            // SAFETY: `sk` is a listening socket.
-            let limit: u32 = unsafe { M::read(sk, offset!(limit)) };
-            let Some(info) = maps::LISTENER_INFO.get_ptr_mut(known.slot) else { return };
-            // SAFETY: one aligned word, written under the socket's lock.
-            let former = unsafe {
-                let former = (*info).limit;
-                (*info).limit = limit;
-                former
-            };
-            report::report::<M>(known, sk, Outcome::BacklogChanged, |record| {
-                report::set_process(record);
-                record.detail = former;
-            });
-        }
-        _ => {
+    let known = listener::known(sk).filter(|known| known.flags & LISTENER_CLOSED == 0);
+    let listener = match known {
+        Some(known) => known,
+        None => {
             let opener = Opener {
                 pid: (bpf_get_current_pid_tgid() >> 32) as u32,
                 comm: bpf_get_current_comm().unwrap_or_default(),
             };
-            let listener = listener::open::<M>(sk, &opener);
-            report::report::<M>(listener, sk, Outcome::Listen, report::set_process);
+            listener::open::<M>(sk, &opener)
         }
-    }
+    };
+    let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) else { return };
+    // SAFETY: aligned words, written under the socket's lock.
+    let former = unsafe { granted::<M>(sk, &mut *info) };
+    let outcome = if known.is_some() { Outcome::BacklogChanged } else { Outcome::Listen };
+    report::report::<M>(listener, sk, outcome, |record| {
+        report::set_process(record);
+        record.detail = former;
+    });
+}
+
+/// Writes down what was asked for and what the kernel made of it; the limit before.
+#[inline(always)]
+unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo) -> u32 {
+    let former = info.limit;
+    // SAFETY: `sk` is a listening socket.
+    info.limit = unsafe { M::read(sk, offset!(limit)) };
+    info.asked = asked();
+    info.somaxconn = somaxconn::<M>(sk);
+    former
 }
 
 /// `inet_csk_listen_stop` begins: the socket has left LISTEN.

@@ -9,15 +9,19 @@
 #![allow(unreachable_pub, reason = "`pub` marks what the other modules of this program may use")]
 
 mod accept;
+mod accept_error;
 mod ack;
 mod config;
 mod cookie;
+mod fastopen;
+mod gauge;
 mod half_open;
 mod listen;
 mod listener;
 mod maps;
 mod memory;
 mod mib;
+mod migrate;
 mod packet;
 mod pass;
 mod probes;

@@ -1,11 +1,12 @@
 //! The maps, their sizes and why.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{Counters, Fault, ListenerInfo, ListenerRef, Outcome, Record};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
+use queue_trace_common::{
+    Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Stamp,
+};
 
 use crate::pass::Pass;
-use crate::stamp::Stamp;
 
 /// Listeners by the kernel address of their socket. User space sets the size to the number of slots
 /// and as many again, because a closed listener keeps its entry until its last half-open request
@@ -21,6 +22,14 @@ pub static LISTENER_INFO: Array<ListenerInfo> = Array::with_max_entries(1024, 0)
 /// SYN comes in.
 #[map]
 pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1024, 0);
+
+/// How long the queues of a slot's listener were full.
+#[map]
+pub static FULL_TIME: Array<FullTime> = Array::with_max_entries(1024, 0);
+
+/// The backlog that a thread is asking `listen()` for, by thread; an entry lives for one call.
+#[map]
+pub static ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
 
 /// Slots that no listener has; user space fills it and gives slots back.
 #[map]

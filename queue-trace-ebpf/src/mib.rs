@@ -19,28 +19,70 @@ pub struct Counts {
     pub drops: u64,
     /// `TCPReqQFullDrop`.
     pub syn_queue_full_drops: u64,
+    /// `TCPReqQFullDoCookies`.
+    pub syn_queue_full_cookies: u64,
+}
+
+/// The counters that a Fast Open attempt can raise.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct FastopenCounts {
+    /// `TCPFastOpenCookieReqd`.
+    pub cookie_requests: u64,
+    /// `TCPFastOpenListenOverflow`.
+    pub queue_overflows: u64,
+    /// `ListenOverflows`.
+    pub overflows: u64,
+    /// `ListenDrops`.
+    pub drops: u64,
+}
+
+/// This CPU's array of counters for the namespace of a socket.
+#[inline(always)]
+fn slots<M: Memory>(sk: *const u8) -> *const u8 {
+    // SAFETY: `sk` is a socket, and the offsets are those of the running kernel.
+    unsafe {
+        let net: *const u8 = M::read::<u64>(sk, offset!(net)) as *const u8;
+        let base: u64 = Probed::read(net, offset!(statistics));
+        let cpu = bpf_get_smp_processor_id() as usize;
+        let this_cpu: u64 =
+            Probed::read(config!(per_cpu_offset) as *const u8, cpu * size_of::<u64>());
+        base.wrapping_add(this_cpu) as *const u8
+    }
+}
+
+/// One counter of the array.
+macro_rules! slot {
+    ($slots:ident, $index:ident) => {
+        // SAFETY: read by helper; a wrong address reads as zero.
+        unsafe { Probed::read::<u64>($slots, offset!($index) * size_of::<u64>()) }
+    };
+}
+
+impl FastopenCounts {
+    /// Reads them for the namespace of a socket.
+    #[inline(always)]
+    pub fn read<M: Memory>(sk: *const u8) -> Self {
+        let slots = slots::<M>(sk);
+        Self {
+            cookie_requests: slot!(slots, fastopen_cookie_requests),
+            queue_overflows: slot!(slots, fastopen_overflows),
+            overflows: slot!(slots, listen_overflows),
+            drops: slot!(slots, listen_drops),
+        }
+    }
 }
 
 impl Counts {
     /// Reads them for the namespace of a socket.
     #[inline(always)]
     pub fn read<M: Memory>(sk: *const u8) -> Self {
-        // SAFETY: `sk` is a socket, and the offsets are those of the running kernel.
-        unsafe {
-            let net: *const u8 = M::read::<u64>(sk, offset!(net)) as *const u8;
-            let base: u64 = Probed::read(net, offset!(statistics));
-            let cpu = bpf_get_smp_processor_id() as usize;
-            let this_cpu: u64 =
-                Probed::read(config!(per_cpu_offset) as *const u8, cpu * size_of::<u64>());
-            let slots = base.wrapping_add(this_cpu) as *const u8;
-            Self {
-                overflows: Probed::read(slots, offset!(listen_overflows) * size_of::<u64>()),
-                drops: Probed::read(slots, offset!(listen_drops) * size_of::<u64>()),
-                syn_queue_full_drops: Probed::read(
-                    slots,
-                    offset!(syn_queue_full_drops) * size_of::<u64>(),
-                ),
-            }
+        let slots = slots::<M>(sk);
+        Self {
+            overflows: slot!(slots, listen_overflows),
+            drops: slot!(slots, listen_drops),
+            syn_queue_full_drops: slot!(slots, syn_queue_full_drops),
+            syn_queue_full_cookies: slot!(slots, syn_queue_full_cookies),
         }
     }
 
@@ -53,6 +95,9 @@ impl Counts {
             syn_queue_full_drops: self
                 .syn_queue_full_drops
                 .wrapping_sub(start.syn_queue_full_drops),
+            syn_queue_full_cookies: self
+                .syn_queue_full_cookies
+                .wrapping_sub(start.syn_queue_full_cookies),
         }
     }
 }

@@ -71,6 +71,27 @@ pub mod seen {
     pub const COOKIE_INVALID: u32 = 1 << 20;
     /// The listener was not in LISTEN when the timer fired.
     pub const LISTENER_CLOSED: u32 = 1 << 21;
+    /// The SYN queue is full and a cookie was chosen: by `tcp_syn_flood_action`, or because the
+    /// request was allocated without a reference to its listener.
+    pub const COOKIE_CHOSEN: u32 = 1 << 22;
+    /// Fast Open was asked for a cookie.
+    pub const FASTOPEN_COOKIE_REQUESTED: u32 = 1 << 23;
+    /// Fast Open's own queue was full.
+    pub const FASTOPEN_QUEUE_FULL: u32 = 1 << 24;
+    /// Fast Open could not make its child.
+    pub const FASTOPEN_FALLBACK: u32 = 1 << 25;
+    /// The same because the accept queue was full.
+    pub const FASTOPEN_FALLBACK_OVERFLOW: u32 = 1 << 26;
+    /// A Fast Open attempt with its option or with data began.
+    pub const FASTOPEN_ATTEMPT: u32 = 1 << 27;
+    /// The request's listener is closed and another one of its group takes it over.
+    pub const MIGRATING: u32 = 1 << 28;
+    /// The request was cloned for it.
+    pub const CLONED: u32 = 1 << 29;
+    /// The clone could not be made; the kernel has counted that.
+    pub const CLONE_FAILED: u32 = 1 << 30;
+    /// The clone went into the hash.
+    pub const CLONE_HASHED: u32 = 1 << 31;
 }
 
 /// The client of a pass.
@@ -104,6 +125,14 @@ pub struct Pass {
     pub client: Client,
     /// The kernel's counters when the pass began.
     pub mib: crate::mib::Counts,
+    /// The listener that a request belonged to when its pass began, if that matters.
+    pub former: u64,
+    /// The listener that takes a request or connection over.
+    pub migrating_to: u64,
+    /// The clone of a waiting connection's request, until it is known to be queued.
+    pub clone: u64,
+    /// The kernel's counters when a Fast Open attempt began.
+    pub fastopen: crate::mib::FastopenCounts,
 }
 
 /// A half-open request at the moment that it is unlinked; its memory may be another's at once after.
@@ -114,8 +143,8 @@ pub struct Dropped {
     pub synack_us: u64,
     /// How many SYN-ACKs were sent again.
     pub retransmits: u32,
-    /// Filler.
-    pub reserved: u32,
+    /// 1 if its final ACK had come and was refused or held back (`inet_request_sock.acked`).
+    pub acked: u32,
     /// Who asked.
     pub client: Client,
 }

@@ -1,7 +1,7 @@
 //! Counting an outcome, and streaming its record.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{LISTENER_STREAMS, Outcome, Record};
+use queue_trace_common::{LISTENER_STREAMS, Outcome, Record, Tally};
 
 use crate::config::{config, offset};
 use crate::listener::Listener;
@@ -70,23 +70,36 @@ pub fn count(listener: Listener, outcome: Outcome) {
     }
 }
 
-/// Remembers the greatest depths.
+/// Counts something beside an outcome.
 #[inline(always)]
-pub fn peaks<M: Memory>(listener: Listener, sk: *const u8, accept: bool, syn: bool) {
-    let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) else { return };
-    // SAFETY: this CPU's own value; `sk` is a listening socket.
-    unsafe {
-        if accept {
-            let depth: u32 = M::read(sk, offset!(accept_depth));
-            if depth > (*counters).accept_peak {
-                (*counters).accept_peak = depth;
-            }
+pub fn tally(listener: Listener, kind: Tally) {
+    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+        // SAFETY: this CPU's own value, and the index is that of a tally.
+        unsafe { *(*counters).tallies.as_mut_ptr().add(kind as usize) += 1 };
+    }
+}
+
+/// Takes a count back: what it told of did not come to pass. The sum over CPUs is right even where
+/// this CPU's part goes below zero.
+#[inline(always)]
+pub fn uncount(listener: Listener, outcome: Outcome) {
+    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+        // SAFETY: as in `count`.
+        unsafe {
+            let count = (*counters).outcomes.as_mut_ptr().add(outcome as usize);
+            *count = (*count).wrapping_sub(1);
         }
-        if syn {
-            let depth: u32 = Probed::read(sk, offset!(syn_depth));
-            if depth > (*counters).syn_peak {
-                (*counters).syn_peak = depth;
-            }
+    }
+}
+
+/// As [`uncount`], for a tally.
+#[inline(always)]
+pub fn untally(listener: Listener, kind: Tally) {
+    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+        // SAFETY: as in `tally`.
+        unsafe {
+            let count = (*counters).tallies.as_mut_ptr().add(kind as usize);
+            *count = (*count).wrapping_sub(1);
         }
     }
 }

@@ -1,21 +1,9 @@
 //! When a connection entered the accept queue.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use queue_trace_common::Fault;
+use queue_trace_common::{Fault, Stamp};
 
 use crate::maps;
-
-/// Entry of the map of waiting connections.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Stamp {
-    /// When it entered the queue.
-    pub time_ns: u64,
-    /// The listener's slot.
-    pub slot: u32,
-    /// The listener's flags when the connection entered.
-    pub flags: u32,
-}
 
 /// Stamps a child. Must run before the child is in the queue: another CPU may accept it at once.
 #[inline(always)]
@@ -39,11 +27,9 @@ pub fn take(child: *const u8) -> Option<Stamp> {
     Some(stamp)
 }
 
-impl Stamp {
-    /// How long ago that was.
-    #[inline(always)]
-    pub fn age_ns(&self) -> u64 {
-        // SAFETY: the helper has no preconditions.
-        unsafe { bpf_ktime_get_ns() }.saturating_sub(self.time_ns)
-    }
+/// How long ago the stamp was made.
+#[inline(always)]
+pub fn age_ns(stamp: &Stamp) -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }.saturating_sub(stamp.time_ns)
 }

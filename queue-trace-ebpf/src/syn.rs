@@ -3,9 +3,11 @@
 //! The outcome follows from how far the kernel got in its own order of checks (kernel.md section 5.2
 //! and 6.5), never from repeating its tests beforehand: the queues move meanwhile.
 
-use queue_trace_common::{Fault, Outcome};
+use queue_trace_common::{Fault, Outcome, Tally};
 
 use crate::config::config;
+use crate::gauge::{self, Queue};
+use crate::listener::Listener;
 use crate::memory::Memory;
 use crate::mib::Counts;
 use crate::pass::{self, Kind, Pass, seen};
@@ -31,15 +33,18 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     }
     let listener = listener::find::<M>(sk);
     if pass.saw(seen::HASHED) {
-        report::peaks::<M>(listener, sk, false, true);
+        gauge::entered::<M>(listener, sk, Queue::Syn);
+    } else if matches!(outcome, Outcome::SynFastopen) {
+        gauge::entered::<M>(listener, sk, Queue::Accept);
     }
+    tally(pass, listener);
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::client::<M>(skb));
     });
 }
 
 #[inline(always)]
-fn outcome<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
+fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     if pass.saw(seen::HASHED) {
         Outcome::SynQueued
     } else if pass.saw(seen::HASH_RACE) {
@@ -55,7 +60,7 @@ fn outcome<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
 
 /// Nothing was queued and nothing sent: at which check did it end?
 #[inline(always)]
-fn refusal<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
+fn refusal<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     if pass.saw(seen::ALLOCATED) {
         return if pass.saw(seen::NO_MEMORY) {
             Outcome::SynNoMemory
@@ -65,13 +70,45 @@ fn refusal<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
             Outcome::SynNoRoute
         };
     }
-    let syn_queue_full = if config!(syn_by_mib) != 0 {
-        Counts::read::<M>(sk).since(&pass.mib).syn_queue_full_drops != 0
-    } else {
-        pass.saw(seen::FLOOD_DROP)
-    };
-    if syn_queue_full { Outcome::SynQueueFull } else { Outcome::SynAcceptQueueFull }
+    if config!(syn_by_mib) != 0 {
+        let moved = Counts::read::<M>(sk).since(&pass.mib);
+        if moved.syn_queue_full_drops != 0 {
+            pass.seen |= seen::FLOOD_DROP;
+        }
+        if moved.syn_queue_full_cookies != 0 {
+            pass.seen |= seen::COOKIE_CHOSEN;
+        }
+    }
+    if pass.saw(seen::FLOOD_DROP) { Outcome::SynQueueFull } else { Outcome::SynAcceptQueueFull }
 }
+
+/// Counts what the kernel counts about the SYN beside its outcome.
+#[inline(always)]
+fn tally(pass: &Pass, listener: Listener) {
+    if pass.seen & (seen::COOKIE_CHOSEN | FASTOPEN_TALLIES) == 0 {
+        return;
+    }
+    if pass.saw(seen::COOKIE_CHOSEN) {
+        report::tally(listener, Tally::CookieChosen);
+    }
+    if pass.saw(seen::FASTOPEN_COOKIE_REQUESTED) {
+        report::tally(listener, Tally::FastopenCookieRequested);
+    }
+    if pass.saw(seen::FASTOPEN_QUEUE_FULL) {
+        report::tally(listener, Tally::FastopenQueueFull);
+    }
+    if pass.saw(seen::FASTOPEN_FALLBACK) {
+        report::tally(listener, Tally::FastopenFallback);
+    }
+    if pass.saw(seen::FASTOPEN_FALLBACK_OVERFLOW) {
+        report::tally(listener, Tally::FastopenFallbackOverflow);
+    }
+}
+
+const FASTOPEN_TALLIES: u32 = seen::FASTOPEN_COOKIE_REQUESTED
+    | seen::FASTOPEN_QUEUE_FULL
+    | seen::FASTOPEN_FALLBACK
+    | seen::FASTOPEN_FALLBACK_OVERFLOW;
 
 /// Compares the outcome with what the kernel counted. A Fast Open attempt may count a failure and
 /// still queue the SYN, so a queued SYN says nothing.

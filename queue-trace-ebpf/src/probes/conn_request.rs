@@ -16,3 +16,16 @@ fn tcp_v6_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
     0
 }
+
+/// The same for MPTCP listeners.
+#[fexit]
+fn subflow_v4_conn_request_leave(ctx: FExitContext) -> i32 {
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false);
+    0
+}
+
+#[fexit]
+fn subflow_v6_conn_request_leave(ctx: FExitContext) -> i32 {
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
+    0
+}

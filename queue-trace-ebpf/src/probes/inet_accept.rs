@@ -4,10 +4,16 @@
 use aya_ebpf::macros::fentry;
 use aya_ebpf::programs::FEntryContext;
 
-use crate::{accept, memory::Typed};
+use crate::accept;
+use crate::memory::{Probed, Typed};
 
 #[fentry]
 fn inet_accept_enter(ctx: FEntryContext) -> i32 {
-    accept::accepted::<Typed>(accept::sock_of(ctx.arg(0)), ctx.arg(2));
+    let (sk, child) = (accept::sock_of(ctx.arg(0)), ctx.arg(2));
+    if accept::is_mptcp(sk) {
+        accept::accepted::<Probed>(accept::subflow(sk), accept::subflow(child));
+    } else {
+        accept::accepted::<Typed>(sk, child);
+    }
     0
 }

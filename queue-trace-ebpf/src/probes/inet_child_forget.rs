@@ -7,6 +7,6 @@ use crate::{accept, memory::Typed};
 
 #[fentry]
 fn inet_child_forget_enter(ctx: FEntryContext) -> i32 {
-    accept::forgotten::<Typed>(ctx.arg(0), ctx.arg(2));
+    accept::forgotten::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }

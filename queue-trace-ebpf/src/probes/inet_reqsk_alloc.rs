@@ -7,7 +7,20 @@ use crate::pass::{self, seen};
 
 #[fexit]
 fn inet_reqsk_alloc_leave(ctx: FExitContext) -> i32 {
-    let request: u64 = ctx.arg(3);
-    pass::note(if request == 0 { seen::ALLOCATED | seen::NO_MEMORY } else { seen::ALLOCATED });
+    // Without a reference to its listener: the request of a cookie.
+    let attached: u8 = ctx.arg(2);
+    allocated(attached != 0, ctx.arg(3));
     0
+}
+
+#[inline(always)]
+fn allocated(attached: bool, request: u64) {
+    let mut evidence = seen::ALLOCATED;
+    if request == 0 {
+        evidence |= seen::NO_MEMORY;
+    }
+    if !attached {
+        evidence |= seen::COOKIE_CHOSEN;
+    }
+    pass::note(evidence);
 }

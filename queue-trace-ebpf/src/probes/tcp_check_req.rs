@@ -8,7 +8,7 @@ use crate::{ack, memory::Typed};
 #[fentry]
 fn tcp_check_req_enter(ctx: FEntryContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
-        ack::enter::<Typed>(ctx.arg(0));
+        ack::enter::<Typed>(ctx.arg(0), ctx.arg(2));
     }
     0
 }

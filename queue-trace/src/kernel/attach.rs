@@ -68,7 +68,8 @@ pub fn attach(btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
     let mut refused = Vec::new();
     loop {
         let mut plan = Plan::new(btf, &refused)?;
-        let config = configuration(&mut plan, offsets, settings);
+        let mut config = configuration(&mut plan, offsets, settings);
+        config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
         let slots = slots();
         let mut ebpf = load(&types, &config, slots).map_err(|error| explain(&error, None))?;
         match hook_all(&mut ebpf, &types, &plan) {
@@ -82,8 +83,10 @@ pub fn attach(btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
 }
 
 fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Config {
-    let by_mib = plan.syn_by_mib || plan.ack_by_mib || settings.verify;
-    let per_cpu_offset = if by_mib { symbols::per_cpu_offset() } else { None };
+    let per_cpu_offset = symbols::per_cpu_offset();
+    if per_cpu_offset.is_none() {
+        plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
+    }
     if per_cpu_offset.is_none() && plan.syn_by_mib {
         plan.losses.push(
             "full SYN queues apart from full accept queues (/proc/kallsyms hides addresses)".into(),
@@ -107,7 +110,7 @@ fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Conf
         ack_by_mib: u32::from(plan.ack_by_mib),
         verify: u32::from(settings.verify && per_cpu_offset.is_some()),
         counts_retransmit: u32::from(plan.counts_retransmit),
-        reserved: 0,
+        acked_mask: 0,
     }
 }
 
@@ -125,6 +128,7 @@ fn load(types: &aya::Btf, config: &Config, slots: u32) -> Result<Ebpf, aya::Ebpf
         .map_max_entries("LISTENERS", 2 * slots)
         .map_max_entries("LISTENER_INFO", slots)
         .map_max_entries("COUNTERS", slots)
+        .map_max_entries("FULL_TIME", slots)
         .map_max_entries("FREE_SLOTS", slots)
         .load(OBJECT)
 }

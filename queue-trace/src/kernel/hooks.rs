@@ -36,6 +36,8 @@ pub struct Hook {
     pub shape: Shape,
     /// Another function that, where it exists, makes this hook superfluous.
     pub unless: Option<&'static str>,
+    /// Another function without which this hook has nothing to tell.
+    pub only_with: Option<&'static str>,
     /// What cannot be told without it; `None`: nothing, something else stands in for it.
     pub without: Option<&'static str>,
     /// Whether nothing works without it.
@@ -43,8 +45,8 @@ pub struct Hook {
 }
 
 const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
-    let (shape, unless, without) = (Shape::Any, None, None);
-    Hook { program, function, at, shape, unless, without, required: false }
+    let (shape, unless, only_with, without) = (Shape::Any, None, None, None);
+    Hook { program, function, at, shape, unless, only_with, without, required: false }
 }
 
 impl Hook {
@@ -54,6 +56,10 @@ impl Hook {
 
     const fn unless(self, function: &'static str) -> Self {
         Self { unless: Some(function), ..self }
+    }
+
+    const fn only_with(self, function: &'static str) -> Self {
+        Self { only_with: Some(function), ..self }
     }
 
     const fn without(self, loss: &'static str) -> Self {
@@ -81,6 +87,7 @@ const NO_COOKIES: &str = "returned SYN cookies";
 const NO_DUPLICATES: &str = "repeated SYNs and segments out of window (counted as deferred)";
 const NO_ENDS: &str = "half-open requests that end without a connection";
 const NO_ABANDONED: &str = "connections abandoned when their listener closes";
+const NO_MIGRATION: &str = "requests and connections that migrate to another listener";
 const NO_BACKLOGS: &str = "listen() and changed backlogs";
 
 /// All hooks, in the order in which they are attached: those that a kernel may refuse first, those
@@ -94,6 +101,8 @@ pub const HOOKS: &[Hook] = &[
         .without("SYNs refused by the last-quarter rule (shown as no_route_or_denied)"),
     hook("tcp_make_synack_enter", "tcp_make_synack", Entry).required(),
     hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
+    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry)
+        .without("failed Fast Open attempts, which raise ListenDrops though the SYN is queued"),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
@@ -113,6 +122,17 @@ pub const HOOKS: &[Hook] = &[
     hook("cookie_v6_judged_2", "__cookie_v6_check", Return).shape(Parameters(2)),
     hook("cookie_v6_judged_3", "__cookie_v6_check", Return).shape(Parameters(3)),
     hook("inet_child_forget_enter", "inet_child_forget", Entry).without(NO_ABANDONED),
+    hook("inet_reqsk_clone_leave", "inet_reqsk_clone", Return)
+        .only_with("reuseport_migrate_sock")
+        .without(NO_MIGRATION),
+    hook("inet_ehash_insert_leave", "inet_ehash_insert", Return)
+        .shape(Parameters(3))
+        .only_with("reuseport_migrate_sock"),
+    hook("reuseport_migrate_sock_leave", "reuseport_migrate_sock", Return)
+        .only_with("inet_reqsk_clone")
+        .without(NO_MIGRATION),
+    hook("sys_accept_leave", "__sys_accept4", Return).shape(Parameters(4)),
+    hook("sys_listen_enter", "__sys_listen", Entry).without("the backlog that programs ask for"),
     hook("inet_accept_enter", "__inet_accept", Entry),
     hook("security_sock_graft_enter", "security_sock_graft", Entry).unless("__inet_accept"),
     hook("inet_csk_accept_leave", "inet_csk_accept", Return)
@@ -133,6 +153,8 @@ pub const HOOKS: &[Hook] = &[
         .without("SYNs to IPv4 broadcast and multicast addresses"),
     hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return)
         .without("SYNs to IPv6 multicast addresses"),
+    hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return),
+    hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return),
     hook("cookie_v4_check_leave", "cookie_v4_check", Return).without(NO_COOKIES),
     hook("cookie_v4_check_enter", "cookie_v4_check", Entry).without(NO_COOKIES),
     hook("cookie_v6_check_leave", "cookie_v6_check", Return),
@@ -178,7 +200,9 @@ impl Plan {
         let mut losses = Vec::new();
         let there = |name: &str| btf.function(name);
         for hook in HOOKS {
-            if hook.unless.is_some_and(|other| there(other).is_some()) {
+            if hook.unless.is_some_and(|other| there(other).is_some())
+                || hook.only_with.is_some_and(|other| there(other).is_none())
+            {
                 continue;
             }
             let usable = there(hook.function)

@@ -1,7 +1,7 @@
 //! Reads and feeds the kernel side's maps.
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{Counters, Fault, ListenerInfo, ListenerRef, Outcome};
+use queue_trace_common::{Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Stamp};
 
 use super::attach::Attached;
 use crate::model::Totals;
@@ -11,6 +11,8 @@ pub struct Maps {
     listeners: HashMap<MapData, u64, ListenerRef>,
     info: Array<MapData, ListenerInfo>,
     counters: PerCpuArray<MapData, Counters>,
+    full_time: Array<MapData, FullTime>,
+    waiting: HashMap<MapData, u64, Stamp>,
     free: Queue<MapData, u32>,
     armed: Array<MapData, u32>,
     shed: PerCpuArray<MapData, OutcomeCounts>,
@@ -39,6 +41,8 @@ impl Maps {
             listeners: HashMap::try_from(take("LISTENERS")?)?,
             info: Array::try_from(take("LISTENER_INFO")?)?,
             counters: PerCpuArray::try_from(take("COUNTERS")?)?,
+            full_time: Array::try_from(take("FULL_TIME")?)?,
+            waiting: HashMap::try_from(take("WAITING")?)?,
             free: Queue::try_from(take("FREE_SLOTS")?)?,
             armed: Array::try_from(take("ARMED")?)?,
             shed: PerCpuArray::try_from(take("SHED")?)?,
@@ -69,21 +73,45 @@ impl Maps {
         self.info.get(&slot, 0)
     }
 
-    /// What happened at the listener of a slot, all CPUs together.
+    /// What happened at the listener of a slot up to `now_ns` of the monotonic clock, all CPUs
+    /// together; without what [`Self::waiting`] tells.
     ///
     /// # Errors
     ///
     /// When there is no such slot.
-    pub fn totals(&self, slot: u32) -> Result<Totals, MapError> {
+    pub fn totals(&self, slot: u32, now_ns: u64) -> Result<Totals, MapError> {
         let mut totals = Totals::default();
         for cpu in self.counters.get(&slot, 0)?.iter() {
             for (sum, count) in totals.outcomes.iter_mut().zip(cpu.outcomes) {
-                *sum += count;
+                *sum = sum.wrapping_add(count);
+            }
+            for (sum, count) in totals.tallies.iter_mut().zip(cpu.tallies) {
+                *sum = sum.wrapping_add(count);
             }
             totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
             totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
         }
+        let full = self.full_time.get(&slot, 0)?;
+        let so_far = |since: u64| if since == 0 { 0 } else { now_ns.saturating_sub(since) };
+        totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
+        totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
         Ok(totals)
+    }
+
+    /// The connections that wait now, by slot: how many, and since when the first of them.
+    ///
+    /// # Errors
+    ///
+    /// When the map cannot be walked.
+    pub fn waiting(&self) -> Result<std::collections::HashMap<u32, (u64, u64)>, MapError> {
+        let mut slots = std::collections::HashMap::new();
+        for entry in &self.waiting {
+            let (_, stamp) = entry?;
+            let (count, oldest) = slots.entry(stamp.slot).or_insert((0, u64::MAX));
+            *count += 1;
+            *oldest = stamp.time_ns.min(*oldest);
+        }
+        Ok(slots)
     }
 
     /// The slots that listeners have or had, and whether each is still open.
@@ -116,6 +144,7 @@ impl Maps {
         let zeros = aya::maps::PerCpuValues::try_from(vec![Counters::default(); cpus]);
         if let Ok(zeros) = zeros {
             self.counters.set(slot, zeros, 0)?;
+            self.full_time.set(slot, FullTime::default(), 0)?;
             self.free.push(slot, 0)?;
         }
         Ok(())

@@ -31,7 +31,9 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         accept_depth: member("sock", "sk_ack_backlog")?,
         limit: member("sock", "sk_max_ack_backlog")?,
         syn_depth: member("inet_connection_sock", "icsk_accept_queue.qlen")?,
+        request_child: member("request_sock", "sk")?,
         retransmits: member("request_sock", "num_retrans")?,
+        acked: acked(btf).map_or(MISSING, |(byte, _)| byte),
         timer: member("request_sock", "rsk_timer")?,
         synack_time: member("tcp_request_sock", "snt_synack")?,
         socket_sk: member("socket", "sk")?,
@@ -42,11 +44,30 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         segment_end: control("end_seq")?,
         segment_flags: control("tcp_flags")?,
         netns: member("net", "ns.inum")?,
+        somaxconn: member("net", "core.sysctl_somaxconn").unwrap_or(MISSING),
+        protocol: member("sock", "sk_protocol")?,
+        reuseport: member("sock", "sk_reuseport_cb")?,
+        first_subflow: member("mptcp_sock", "first").unwrap_or(MISSING),
+        fastopen_length: member("tcp_fastopen_cookie", "len").unwrap_or(MISSING),
+        task_files: member("task_struct", "files").unwrap_or(MISSING),
+        files_table: member("files_struct", "fdt").unwrap_or(MISSING),
+        table_files: member("fdtable", "fd").unwrap_or(MISSING),
+        file_private: member("file", "private_data").unwrap_or(MISSING),
         statistics: member("net", "mib.net_statistics")?,
         listen_overflows: counter("LINUX_MIB_LISTENOVERFLOWS"),
         listen_drops: counter("LINUX_MIB_LISTENDROPS"),
         syn_queue_full_drops: counter("LINUX_MIB_TCPREQQFULLDROP"),
+        syn_queue_full_cookies: counter("LINUX_MIB_TCPREQQFULLDOCOOKIES"),
+        fastopen_cookie_requests: counter("LINUX_MIB_TCPFASTOPENCOOKIEREQD"),
+        fastopen_overflows: counter("LINUX_MIB_TCPFASTOPENLISTENOVERFLOW"),
     })
+}
+
+/// The byte that holds `inet_request_sock.acked`, and its bit in it.
+#[must_use]
+pub fn acked(btf: &Btf) -> Option<(u32, u32)> {
+    let member = btf.member("inet_request_sock", "acked").ok()?;
+    Some((member.offset, 1 << member.bits?.first))
 }
 
 /// Index of a counter; the numbers move between kernels, the names do not.

@@ -1,6 +1,6 @@
 //! The books: our sums over listeners beside the kernel's own counters of a namespace.
 
-use queue_trace_common::Outcome;
+use queue_trace_common::{Outcome, Tally};
 
 use super::Totals;
 
@@ -8,6 +8,7 @@ use super::Totals;
 struct Identity {
     counter: &'static str,
     outcomes: &'static [Outcome],
+    tallies: &'static [Tally],
 }
 
 const IDENTITIES: &[Identity] = &[
@@ -19,6 +20,7 @@ const IDENTITIES: &[Identity] = &[
             Outcome::AckAcceptQueueFullReset,
             Outcome::CookieAcceptQueueFull,
         ],
+        tallies: &[Tally::FastopenFallbackOverflow],
     },
     Identity {
         counter: "ListenDrops",
@@ -36,9 +38,11 @@ const IDENTITIES: &[Identity] = &[
             Outcome::CookieAcceptQueueFull,
             Outcome::ExpiredIcmp,
         ],
+        tallies: &[Tally::FastopenFallback],
     },
-    Identity { counter: "TCPReqQFullDrop", outcomes: &[Outcome::SynQueueFull] },
-    Identity { counter: "SyncookiesSent", outcomes: &[Outcome::SynCookie] },
+    Identity { counter: "TCPReqQFullDrop", outcomes: &[Outcome::SynQueueFull], tallies: &[] },
+    Identity { counter: "TCPReqQFullDoCookies", outcomes: &[], tallies: &[Tally::CookieChosen] },
+    Identity { counter: "SyncookiesSent", outcomes: &[Outcome::SynCookie], tallies: &[] },
     Identity {
         counter: "SyncookiesRecv",
         outcomes: &[
@@ -46,12 +50,34 @@ const IDENTITIES: &[Identity] = &[
             Outcome::CookieAcceptQueueFull,
             Outcome::CookieFailed,
         ],
+        tallies: &[],
     },
-    Identity { counter: "SyncookiesFailed", outcomes: &[Outcome::CookieInvalid] },
-    Identity { counter: "TCPDeferAcceptDrop", outcomes: &[Outcome::AckDeferred] },
+    Identity { counter: "SyncookiesFailed", outcomes: &[Outcome::CookieInvalid], tallies: &[] },
+    Identity { counter: "TCPDeferAcceptDrop", outcomes: &[Outcome::AckDeferred], tallies: &[] },
     Identity {
         counter: "EmbryonicRsts",
         outcomes: &[Outcome::ExpiredReset, Outcome::AckAcceptQueueFullReset],
+        tallies: &[],
+    },
+    Identity {
+        counter: "TCPFastOpenCookieReqd",
+        outcomes: &[],
+        tallies: &[Tally::FastopenCookieRequested],
+    },
+    Identity {
+        counter: "TCPFastOpenListenOverflow",
+        outcomes: &[],
+        tallies: &[Tally::FastopenQueueFull],
+    },
+    Identity {
+        counter: "TCPMigrateReqSuccess",
+        outcomes: &[Outcome::MigratedRequest, Outcome::MigratedConnection],
+        tallies: &[],
+    },
+    Identity {
+        counter: "TCPMigrateReqFailure",
+        outcomes: &[Outcome::MigrationFailed],
+        tallies: &[],
     },
 ];
 
@@ -92,7 +118,8 @@ impl Balance {
             Some(Line {
                 counter: identity.counter,
                 kernel: kernel(identity.counter)?,
-                ours: identity.outcomes.iter().map(|outcome| sum.of(*outcome)).sum(),
+                ours: identity.outcomes.iter().map(|outcome| sum.of(*outcome)).sum::<u64>()
+                    + identity.tallies.iter().map(|tally| sum.tally(*tally)).sum::<u64>(),
             })
         };
         Self { netns, lines: IDENTITIES.iter().filter_map(line).collect() }

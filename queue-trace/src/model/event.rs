@@ -55,6 +55,18 @@ impl QueueEvent {
         })
     }
 
+    /// Of a request that ended: how often its SYN-ACK was sent again.
+    #[must_use]
+    pub fn resent(&self) -> u32 {
+        self.detail & ((1 << Record::ACKED_SHIFT) - 1)
+    }
+
+    /// Of a request that ended: whether its final ACK had come and was refused or held back.
+    #[must_use]
+    pub fn acked(&self) -> bool {
+        self.detail >> Record::ACKED_SHIFT != 0
+    }
+
     /// The name users see.
     #[must_use]
     pub fn event(&self) -> Event {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use queue_trace_common::{Event, ListenerInfo, Outcome};
+use queue_trace_common::{Event, ListenerInfo, MISSING, Outcome, Tally};
 
 use super::event::{Process, text};
 
@@ -25,6 +25,10 @@ pub struct Listener {
     pub netns: u32,
     /// What the kernel made of the backlog.
     pub limit: u32,
+    /// What the program asked `listen()` for, if that was seen.
+    pub asked: Option<u32>,
+    /// `net.core.somaxconn` when `listen()` was called, if that was seen.
+    pub somaxconn: Option<u32>,
     /// The processes that hold it, as far as they are known.
     pub owners: Vec<Process>,
     /// Whether it has closed.
@@ -49,6 +53,8 @@ impl Listener {
             device: (info.device != 0).then_some(info.device),
             netns: info.netns,
             limit: info.limit,
+            asked: known(info.asked),
+            somaxconn: known(info.somaxconn),
             owners: if info.pid == 0 { Vec::new() } else { vec![opener] },
             closed: info.closed_ns != 0,
         }
@@ -64,11 +70,25 @@ impl Listener {
     }
 }
 
+fn known(value: u32) -> Option<u32> {
+    (value != MISSING).then_some(value)
+}
+
 /// What happened at a listener, exact whatever records were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
     /// A count for each outcome, by its number.
     pub outcomes: [u64; Outcome::COUNT],
+    /// A count for each tally, by its number.
+    pub tallies: [u64; Tally::COUNT],
+    /// How long the accept queue was full, nanoseconds.
+    pub accept_full_ns: u64,
+    /// How long the SYN queue was full, nanoseconds.
+    pub syn_full_ns: u64,
+    /// Since when the connection waits that has waited longest, on the monotonic clock.
+    pub oldest_ns: Option<u64>,
+    /// Connections in the accept queue whose entry we saw.
+    pub waiting: u64,
     /// Greatest accept-queue depth.
     pub accept_peak: u32,
     /// Greatest SYN-queue depth.
@@ -77,7 +97,16 @@ pub struct Totals {
 
 impl Default for Totals {
     fn default() -> Self {
-        Self { outcomes: [0; Outcome::COUNT], accept_peak: 0, syn_peak: 0 }
+        Self {
+            outcomes: [0; Outcome::COUNT],
+            tallies: [0; Tally::COUNT],
+            accept_full_ns: 0,
+            syn_full_ns: 0,
+            oldest_ns: None,
+            waiting: 0,
+            accept_peak: 0,
+            syn_peak: 0,
+        }
     }
 }
 
@@ -86,6 +115,12 @@ impl Totals {
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.outcomes.get(outcome as usize).copied().unwrap_or(0)
+    }
+
+    /// The count of one tally.
+    #[must_use]
+    pub fn tally(&self, tally: Tally) -> u64 {
+        self.tallies.get(tally as usize).copied().unwrap_or(0)
     }
 
     /// The count of all outcomes of an event.
@@ -106,8 +141,15 @@ impl Totals {
     /// Adds another listener's.
     pub fn add(&mut self, other: &Self) {
         for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
-            *sum += count;
+            *sum = sum.wrapping_add(count);
         }
+        for (sum, count) in self.tallies.iter_mut().zip(other.tallies) {
+            *sum = sum.wrapping_add(count);
+        }
+        self.accept_full_ns += other.accept_full_ns;
+        self.syn_full_ns += other.syn_full_ns;
+        self.oldest_ns = [self.oldest_ns, other.oldest_ns].into_iter().flatten().min();
+        self.waiting += other.waiting;
         self.accept_peak = self.accept_peak.max(other.accept_peak);
         self.syn_peak = self.syn_peak.max(other.syn_peak);
     }

@@ -37,7 +37,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retransmit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    acked: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_backlog: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    somaxconn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     former_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +66,7 @@ pub fn write(
     let kind = event.event();
     let duration = |kinds: &[Event]| event.duration_ns.filter(|_| kinds.contains(&kind));
     let detail = |wanted: bool| wanted.then_some(event.detail);
+    let opens = matches!(kind, Event::Listen | Event::BacklogChanged);
     let line = Line {
         time: clock.show(event.time_ns).to_string().trim_start().to_owned(),
         event: kind.name(),
@@ -75,7 +84,15 @@ pub fn write(
         handshake_ns: duration(&[Event::Established]),
         age_ns: duration(&[Event::RequestExpired]),
         data_bytes: detail(matches!(kind, Event::AckRefused | Event::Established)),
-        retransmit: detail(matches!(kind, Event::SynackRetransmit | Event::RequestExpired)),
+        retransmit: match kind {
+            Event::SynackRetransmit => Some(event.detail),
+            Event::RequestExpired => Some(event.resent()),
+            _ => None,
+        },
+        acked: (kind == Event::RequestExpired).then(|| event.acked()),
+        asked_backlog: listener.asked.filter(|_| opens),
+        somaxconn: listener.somaxconn.filter(|_| opens),
+        errno: detail(kind == Event::AcceptFailed),
         former_limit: detail(event.outcome == Outcome::BacklogChanged),
         pid: event.process.as_ref().map(|process| process.pid),
         comm: event.process.as_ref().map(|process| process.comm.as_str()),

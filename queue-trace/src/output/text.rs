@@ -56,7 +56,11 @@ fn details(event: &QueueEvent) -> String {
             let _ = write!(text, "  with {} bytes of data", event.detail);
         }
         outcome if outcome.event() == Event::RequestExpired => {
-            let _ = write!(text, "  {} SYN-ACKs resent", event.detail);
+            let refused = if event.acked() { ", its ACK was refused" } else { "" };
+            let _ = write!(text, "  {} SYN-ACKs resent{refused}", event.resent());
+        }
+        Outcome::AcceptOther => {
+            let _ = write!(text, "  errno {}", event.detail);
         }
         _ => {}
     }

@@ -126,7 +126,7 @@ impl Live {
             let late = Duration::from_nanos(now.saturating_sub(info.closed_ns));
             if info.closed_ns != 0 && late > LATE_EVENTS {
                 let listener = self.listener(slot)?;
-                self.closed.push((listener, self.maps.totals(slot)?));
+                self.closed.push((listener, self.maps.totals(slot, now)?));
                 self.known.remove(&slot);
                 self.maps.release(slot, info.socket)?;
             }
@@ -143,8 +143,14 @@ impl Live {
         let mut listeners = self.closed.clone();
         let mut slots = self.maps.slots()?;
         slots.insert(0, 0);
+        let waiting = self.maps.waiting()?;
+        let now = monotonic_ns();
         for slot in slots {
-            let totals = self.maps.totals(slot)?;
+            let mut totals = self.maps.totals(slot, now)?;
+            if let Some((count, oldest)) = waiting.get(&slot) {
+                totals.waiting = *count;
+                totals.oldest_ns = Some(*oldest);
+            }
             if !totals.is_empty() {
                 listeners.push((self.listener(slot)?, totals));
             }
@@ -194,7 +200,9 @@ impl Names<'_> {
         each: &mut impl FnMut(&Listener, &QueueEvent) -> bool,
     ) -> bool {
         let Some(event) = QueueEvent::from_record(record) else { return true };
-        if !self.known.contains_key(&record.slot) {
+        // `listen()` changes what the slot says.
+        let changed = matches!(event.outcome, Outcome::Listen | Outcome::BacklogChanged);
+        if changed || !self.known.contains_key(&record.slot) {
             self.refresh(record.slot);
         }
         self.known.get(&record.slot).is_none_or(|(_, listener)| each(listener, &event))

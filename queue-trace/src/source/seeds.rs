@@ -41,7 +41,7 @@ impl Seeds {
                 // Gone since it was listed: so are its listeners.
                 Err(crate::procfs::EnterError::Vanished) => {}
                 Ok(Err(error)) => {
-                    seeds.notes.push(format!("namespace {}: {error}", namespace.inode))
+                    seeds.notes.push(format!("namespace {}: {error}", namespace.inode));
                 }
                 Err(error) => {
                     seeds.notes.push(format!("namespace {}: {error}", namespace.inode));

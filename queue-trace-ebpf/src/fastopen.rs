@@ -1,0 +1,52 @@
+//! TCP Fast Open: an attempt within a SYN's pass.
+//!
+//! An attempt that fails leaves an ordinary SYN behind, and yet raises counters; only this CPU's slot of
+//! them tells which (kernel.md section 5.3). SYNs without the option and without data are no attempts
+//! and cost nothing here.
+
+use crate::config::{has, offset};
+use crate::memory::{Memory, Probed};
+use crate::mib::FastopenCounts;
+use crate::packet;
+use crate::pass::{self, Kind, seen};
+
+/// `tcp_try_fastopen` begins; `cookie` is the option that the SYN carries.
+#[inline(always)]
+pub fn begins<M: Memory>(sk: *const u8, skb: *const u8, cookie: *const u8) {
+    if !has!(fastopen_length) {
+        return;
+    }
+    let Some(pass) = pass::within(Kind::Syn) else { return };
+    // SAFETY: read by helper.
+    let option: i8 = unsafe { Probed::read(cookie, offset!(fastopen_length)) };
+    // The SYN itself counts one in sequence space.
+    if option >= 0 || packet::length::<M>(skb) > 1 {
+        pass.seen |= seen::FASTOPEN_ATTEMPT;
+        pass.fastopen = FastopenCounts::read::<M>(sk);
+    }
+}
+
+/// `tcp_try_fastopen` returns its child, or nothing.
+#[inline(always)]
+pub fn ends<M: Memory>(sk: *const u8, child: u64) {
+    let Some(pass) = pass::within(Kind::Syn) else { return };
+    if child != 0 {
+        pass.seen |= seen::FASTOPEN_CHILD;
+    }
+    if !pass.saw(seen::FASTOPEN_ATTEMPT) {
+        return;
+    }
+    let now = FastopenCounts::read::<M>(sk);
+    if now.cookie_requests != pass.fastopen.cookie_requests {
+        pass.seen |= seen::FASTOPEN_COOKIE_REQUESTED;
+    }
+    if now.queue_overflows != pass.fastopen.queue_overflows {
+        pass.seen |= seen::FASTOPEN_QUEUE_FULL;
+    }
+    if now.drops != pass.fastopen.drops {
+        pass.seen |= seen::FASTOPEN_FALLBACK;
+    }
+    if now.overflows != pass.fastopen.overflows {
+        pass.seen |= seen::FASTOPEN_FALLBACK_OVERFLOW;
+    }
+}

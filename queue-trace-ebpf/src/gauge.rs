@@ -1,0 +1,103 @@
+//! How long the queues are full.
+//!
+//! A queue becomes full only when something enters it and stops being full only when something leaves,
+//! so the state is written at those two moments and only when it changes. Two CPUs can do so at the
+//! same time: whoever enters looks again after having written, so a queue is never left marked as full
+//! that is not; what can be off is the few hundred nanoseconds in between.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use queue_trace_common::FullTime;
+
+use crate::config::offset;
+use crate::listener::Listener;
+use crate::maps;
+use crate::memory::{Memory, Probed};
+
+/// The two queues of a listener.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Established, not yet accepted.
+    Accept,
+    /// Half-open requests.
+    Syn,
+}
+
+/// The depth of a queue and the limit above which it is full.
+///
+/// # Safety
+/// `sk` must be a listening socket.
+#[inline(always)]
+unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let limit = M::read(sk, offset!(limit));
+        match queue {
+            Queue::Accept => (M::read(sk, offset!(accept_depth)), limit),
+            Queue::Syn => (Probed::read(sk, offset!(syn_depth)), limit),
+        }
+    }
+}
+
+/// Something entered the queue: its peak, and the beginning of a time when it is full.
+#[inline(always)]
+pub fn entered<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
+    // SAFETY: the caller has a listening socket.
+    let (now_deep, limit) = unsafe { depth::<M>(sk, queue) };
+    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+        // SAFETY: this CPU's own value.
+        let counters = unsafe { &mut *counters };
+        let peak = match queue {
+            Queue::Accept => &mut counters.accept_peak,
+            Queue::Syn => &mut counters.syn_peak,
+        };
+        if now_deep > *peak {
+            *peak = now_deep;
+        }
+    }
+    if now_deep <= limit {
+        return;
+    }
+    let Some((since, _)) = state(listener, queue) else { return };
+    // SAFETY: aligned words of a map that others write too (module comment).
+    unsafe {
+        if since.read_volatile() != 0 {
+            return;
+        }
+        since.write_volatile(bpf_ktime_get_ns());
+        let (deep, limit) = depth::<M>(sk, queue);
+        if deep <= limit {
+            since.write_volatile(0);
+        }
+    }
+}
+
+/// Something left the queue: the end of a time when it was full.
+#[inline(always)]
+pub fn left<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
+    let Some((since, total)) = state(listener, queue) else { return };
+    // SAFETY: aligned words of a map that others write too (module comment).
+    unsafe {
+        let began = since.read_volatile();
+        if began == 0 {
+            return;
+        }
+        let (deep, limit) = depth::<M>(sk, queue);
+        if deep <= limit {
+            since.write_volatile(0);
+            total.write_volatile(total.read_volatile() + bpf_ktime_get_ns().saturating_sub(began));
+        }
+    }
+}
+
+/// Where the beginning and the sum of a queue's full time stand.
+#[inline(always)]
+fn state(listener: Listener, queue: Queue) -> Option<(*mut u64, *mut u64)> {
+    let times: *mut FullTime = maps::FULL_TIME.get_ptr_mut(listener.slot)?;
+    // SAFETY: members of a value that lives as long as the map.
+    unsafe {
+        Some(match queue {
+            Queue::Accept => (&raw mut (*times).accept_since_ns, &raw mut (*times).accept_ns),
+            Queue::Syn => (&raw mut (*times).syn_since_ns, &raw mut (*times).syn_ns),
+        })
+    }
+}
