@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::kernel::attach::Settings;
-use crate::model::{Listener, QueueEvent};
+use crate::model::{Clients, Listener, QueueEvent};
 use crate::output::clock::Clock;
-use crate::output::summary::ListenerTimes;
+use crate::output::summary::{Facts, ListenerTimes};
 use crate::output::{json, summary, text};
 use crate::source::{Live, Start};
 
@@ -122,10 +122,15 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
 }
 
 fn settings(args: &TraceArgs) -> Settings {
-    let wanted =
-        |outcome: &&Outcome| args.event.is_empty() || args.event.contains(&outcome.event());
+    // What clients paid is told whatever is shown.
+    let wanted = |outcome: &&Outcome| shows(args, outcome.event()) || Clients::needs(**outcome);
     let stream = Outcome::ALL.iter().filter(wanted).fold(0, |bits, o| bits | 1 << *o as u64);
     Settings { stream, ports: args.port.clone(), verify: args.verify }
+}
+
+/// Whether events of this kind are to be shown.
+fn shows(args: &TraceArgs, event: Event) -> bool {
+    args.event.is_empty() || args.event.contains(&event)
 }
 
 /// Says on standard error what is watched and what cannot be.
@@ -152,6 +157,7 @@ struct View<'a> {
     clock: Clock,
     out: io::BufWriter<io::StdoutLock<'static>>,
     times: HashMap<u32, ListenerTimes>,
+    clients: Clients,
     shown: u64,
     failed: Option<io::Error>,
 }
@@ -163,6 +169,7 @@ impl<'a> View<'a> {
             clock: Clock::new(crate::source::monotonic_ns(), Timestamp::now(), args.relative),
             out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()),
             times: HashMap::new(),
+            clients: Clients::default(),
             shown: 0,
             failed: None,
         }
@@ -184,6 +191,10 @@ impl<'a> View<'a> {
                 Event::Established => times.handshake.record(duration),
                 _ => {}
             }
+        }
+        self.clients.observe(listener.id, event);
+        if !shows(self.args, event.event()) {
+            return true;
         }
         let written = match self.args.format {
             Format::Text => text::write(&mut self.out, &self.clock, listener, event),
@@ -213,8 +224,13 @@ impl<'a> View<'a> {
     fn finish(mut self, live: &mut Live) -> anyhow::Result<()> {
         let snapshot = live.snapshot()?;
         let mut summary = Vec::new();
-        let wants = |listener: &Listener| self.wants(listener);
-        summary::write(&mut summary, &snapshot, &self.times, wants)?;
+        let facts = Facts {
+            snapshot: &snapshot,
+            times: &self.times,
+            clients: &self.clients,
+            now_ns: crate::source::monotonic_ns(),
+        };
+        summary::write(&mut summary, &facts, |listener| self.wants(listener))?;
         if io::stdout().is_terminal() {
             self.out.write_all(&summary)?;
             self.out.flush()?;

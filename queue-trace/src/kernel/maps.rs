@@ -64,6 +64,25 @@ impl Maps {
         self.armed.set(0, u32::from(armed), 0)
     }
 
+    /// Stops counting and forgets what was counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn reset(&mut self) -> Result<(), MapError> {
+        self.arm(false)?;
+        let mut slots = self.slots()?;
+        slots.push(0);
+        slots.into_iter().try_for_each(|slot| self.clear(slot))
+    }
+
+    fn clear(&mut self, slot: u32) -> Result<(), MapError> {
+        let cpus = aya::util::nr_cpus().unwrap_or(1);
+        let zeros = aya::maps::PerCpuValues::try_from(vec![Counters::default(); cpus])?;
+        self.counters.set(slot, zeros, 0)?;
+        self.full_time.set(slot, FullTime::default(), 0)
+    }
+
     /// Who the listener of a slot is.
     ///
     /// # Errors
@@ -140,14 +159,8 @@ impl Maps {
         if self.listeners.get(&socket, 0).is_ok_and(|entry| entry.slot == slot) {
             self.listeners.remove(&socket)?;
         }
-        let cpus = aya::util::nr_cpus().unwrap_or(1);
-        let zeros = aya::maps::PerCpuValues::try_from(vec![Counters::default(); cpus]);
-        if let Ok(zeros) = zeros {
-            self.counters.set(slot, zeros, 0)?;
-            self.full_time.set(slot, FullTime::default(), 0)?;
-            self.free.push(slot, 0)?;
-        }
-        Ok(())
+        self.clear(slot)?;
+        self.free.push(slot, 0)
     }
 
     /// Records that found no room, by outcome.

@@ -105,7 +105,7 @@ impl Line {
 pub struct Balance {
     /// Inode of the namespace.
     pub netns: u32,
-    /// One line for each counter that the kernel has.
+    /// One line for each counter that the kernel has; none if the namespace is gone.
     pub lines: Vec<Line>,
 }
 
@@ -123,6 +123,12 @@ impl Balance {
             })
         };
         Self { netns, lines: IDENTITIES.iter().filter_map(line).collect() }
+    }
+
+    /// A namespace that vanished, and its counters with it.
+    #[must_use]
+    pub fn gone(netns: u32) -> Self {
+        Self { netns, lines: Vec::new() }
     }
 
     /// Whether every line agrees.

@@ -1,11 +1,13 @@
 //! What happened, free of where it was learned and how it is shown: no clock, no I/O.
 
 mod balance;
+mod clients;
 mod event;
 mod listener;
 mod times;
 
 pub use balance::{Balance, Line};
+pub use clients::{Clients, Paid, RETRIES};
 pub use event::{Process, QueueEvent};
 pub use listener::{Listener, Totals};
 pub use times::Times;

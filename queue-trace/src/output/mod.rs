@@ -1,5 +1,6 @@
 //! What people and programs see; each output in its own file.
 
+pub mod books;
 pub mod clock;
 pub mod json;
 pub mod listeners;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use queue_trace_common::{Event, Fault};
+use queue_trace_common::{Event, Fault, Tally};
 
+use super::books;
 use super::text::printable;
 use super::units::Time;
-use crate::model::{Balance, Listener, Times, Totals};
+use crate::model::{Clients, Listener, Paid, RETRIES, Times, Totals};
 use crate::source::Snapshot;
 
 /// Times of one listener, from the records that were delivered.
@@ -19,27 +20,39 @@ pub struct ListenerTimes {
     pub handshake: Times,
 }
 
-/// Writes the summary.
+/// What there is to tell.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Everything that was counted.
+    pub snapshot: &'a Snapshot,
+    /// Times by listener number.
+    pub times: &'a HashMap<u32, ListenerTimes>,
+    /// The refused clients.
+    pub clients: &'a Clients,
+    /// Now, on the monotonic clock.
+    pub now_ns: u64,
+}
+
+/// Writes the summary of the listeners that are to be shown, losses, and the books.
 ///
 /// # Errors
 ///
 /// When `out` cannot be written to.
 pub fn write(
     out: &mut impl Write,
-    snapshot: &Snapshot,
-    times: &HashMap<u32, ListenerTimes>,
+    facts: &Facts<'_>,
     shown: impl Fn(&Listener) -> bool,
 ) -> io::Result<()> {
     let mut listeners: Vec<_> =
-        snapshot.listeners.iter().filter(|(listener, _)| shown(listener)).collect();
+        facts.snapshot.listeners.iter().filter(|(listener, _)| shown(listener)).collect();
     // The one that refused most stands last, next to the prompt.
     listeners.sort_by_key(|(listener, totals)| (refusals(totals), listener.id));
-    let none = ListenerTimes::default();
-    for (listener, totals) in listeners {
-        write_listener(out, listener, totals, times.get(&listener.id).unwrap_or(&none))?;
+    for (listener, totals) in &listeners {
+        write_listener(out, facts, listener, totals)?;
     }
-    write_losses(out, snapshot)?;
-    snapshot.books.iter().try_for_each(|balance| write_books(out, balance))
+    write_groups(out, &listeners)?;
+    write_losses(out, facts.snapshot)?;
+    books::write(out, &facts.snapshot.books)
 }
 
 fn refusals(totals: &Totals) -> u64 {
@@ -48,21 +61,11 @@ fn refusals(totals: &Totals) -> u64 {
 
 fn write_listener(
     out: &mut impl Write,
+    facts: &Facts<'_>,
     listener: &Listener,
     totals: &Totals,
-    times: &ListenerTimes,
 ) -> io::Result<()> {
-    let owners: Vec<_> =
-        listener.owners.iter().map(|p| format!("{} ({})", printable(&p.comm), p.pid)).collect();
-    let owners = if owners.is_empty() { "owner unknown".to_owned() } else { owners.join(", ") };
-    let closed = if listener.closed { ", closed" } else { "" };
-    writeln!(
-        out,
-        "\n{}  {owners}, limit {}, namespace {}{closed}",
-        listener.name(),
-        listener.limit,
-        listener.netns,
-    )?;
+    write_heading(out, listener)?;
     for event in Event::ALL {
         let count = totals.of_event(event);
         if count == 0 {
@@ -76,13 +79,84 @@ fn write_listener(
             if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) };
         writeln!(out, "  {:<17} {count:>10}{reasons}", event.name())?;
     }
+    write_tallies(out, totals)?;
+    write_queues(out, facts, listener, totals)?;
+    let none = ListenerTimes::default();
+    let times = facts.times.get(&listener.id).unwrap_or(&none);
+    write_times(out, "wait", &times.wait, totals.of_event(Event::Accept))?;
+    write_times(out, "handshake", &times.handshake, totals.of_event(Event::Established))?;
+    write_paid(out, &facts.clients.paid(listener.id, facts.now_ns))
+}
+
+fn write_heading(out: &mut impl Write, listener: &Listener) -> io::Result<()> {
+    let owners: Vec<_> =
+        listener.owners.iter().map(|p| format!("{} ({})", printable(&p.comm), p.pid)).collect();
+    let owners = if owners.is_empty() { "owner unknown".to_owned() } else { owners.join(", ") };
+    let closed = if listener.closed { ", closed" } else { "" };
+    writeln!(
+        out,
+        "\n{}  {owners}, limit {}, namespace {}{closed}",
+        listener.name(),
+        listener.limit,
+        listener.netns,
+    )?;
+    match (listener.asked, listener.somaxconn) {
+        // `listen()` compares as unsigned: -1 asks for the most there is.
+        (Some(asked), Some(somaxconn)) if asked > listener.limit => writeln!(
+            out,
+            "  asked for {}, got {}: net.core.somaxconn was {somaxconn} when listen() was called",
+            asked.cast_signed(),
+            listener.limit
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn write_tallies(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
+    let told = [
+        (Tally::CookieChosen, "times a full SYN queue (or tcp_syncookies=2) chose a cookie"),
+        (Tally::FastopenCookieRequested, "SYNs asked for a Fast Open cookie"),
+        (Tally::FastopenQueueFull, "SYNs found Fast Open's own queue full"),
+        (Tally::FastopenFallback, "Fast Open attempts failed and were queued as ordinary SYNs"),
+        (Tally::MigratedHere, "requests and connections came over from another listener"),
+    ];
+    for (tally, what) in told {
+        let count = totals.tally(tally);
+        if count > 0 {
+            writeln!(out, "  {count:>28}  {what}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_queues(
+    out: &mut impl Write,
+    facts: &Facts<'_>,
+    listener: &Listener,
+    totals: &Totals,
+) -> io::Result<()> {
     writeln!(
         out,
         "  peak depth        accept queue {} of {}, SYN queue {}",
         totals.accept_peak, listener.limit, totals.syn_peak
     )?;
-    write_times(out, "wait", &times.wait, totals.of_event(Event::Accept))?;
-    write_times(out, "handshake", &times.handshake, totals.of_event(Event::Established))
+    if totals.accept_full_ns > 0 || totals.syn_full_ns > 0 {
+        writeln!(
+            out,
+            "  time full         accept queue {}, SYN queue {}",
+            Time(totals.accept_full_ns),
+            Time(totals.syn_full_ns)
+        )?;
+    }
+    match totals.oldest_ns {
+        Some(oldest) => writeln!(
+            out,
+            "  still waiting     {} connections, the first of them for {}",
+            totals.waiting,
+            Time(facts.now_ns.saturating_sub(oldest))
+        ),
+        None => Ok(()),
+    }
 }
 
 fn write_times(out: &mut impl Write, name: &str, times: &Times, of: u64) -> io::Result<()> {
@@ -101,6 +175,64 @@ fn write_times(out: &mut impl Write, name: &str, times: &Times, of: u64) -> io::
         write!(out, " (of {} of {of})", times.count())?;
     }
     writeln!(out)
+}
+
+fn write_paid(out: &mut impl Write, paid: &Paid) -> io::Result<()> {
+    if *paid == Paid::default() {
+        return Ok(());
+    }
+    let mut delays = Vec::new();
+    if paid.briefly > 0 {
+        delays.push(format!("under 0.5 s {}", paid.briefly));
+    }
+    let counted = RETRIES.iter().zip(paid.delayed).filter(|(_, count)| *count > 0);
+    delays.extend(counted.map(|(seconds, count)| format!("{seconds} s {count}")));
+    let delays =
+        if delays.is_empty() { String::new() } else { format!(": about {}", delays.join(", ")) };
+    writeln!(
+        out,
+        "  refused clients   {} got in late{delays}; {} never got in",
+        paid.late(),
+        paid.never()
+    )?;
+    if paid.trying > 0 {
+        writeln!(out, "                    {} may still be trying", paid.trying)?;
+    }
+    if paid.unfollowed > 0 {
+        writeln!(out, "                    {} refusals could not be followed", paid.unfollowed)?;
+    }
+    Ok(())
+}
+
+/// Several listeners on one address are a `SO_REUSEPORT` group: their sum, too.
+fn write_groups(out: &mut impl Write, listeners: &[&(Listener, Totals)]) -> io::Result<()> {
+    let mut groups: HashMap<_, Vec<&(Listener, Totals)>> = HashMap::new();
+    for member in listeners.iter().filter(|(listener, _)| listener.id != 0 && !listener.closed) {
+        let listener = &member.0;
+        let key = (listener.netns, listener.address, listener.port, listener.device);
+        groups.entry(key).or_default().push(member);
+    }
+    let mut groups: Vec<_> = groups.into_values().filter(|members| members.len() > 1).collect();
+    groups.sort_by_key(|members| members.first().map(|(listener, _)| listener.id));
+    for members in groups {
+        let mut sum = Totals::default();
+        members.iter().for_each(|(_, totals)| sum.add(totals));
+        let name = members.first().map(|(listener, _)| listener.name()).unwrap_or_default();
+        let refused: Vec<_> =
+            members.iter().map(|(_, totals)| refusals(totals).to_string()).collect();
+        let accepted: Vec<_> =
+            members.iter().map(|(_, totals)| totals.of_event(Event::Accept).to_string()).collect();
+        writeln!(
+            out,
+            "\n{name}  group of {} listeners (SO_REUSEPORT): {} accepted ({}), {} refused ({})",
+            members.len(),
+            sum.of_event(Event::Accept),
+            accepted.join(" + "),
+            refusals(&sum),
+            refused.join(" + "),
+        )?;
+    }
+    Ok(())
 }
 
 fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
@@ -130,25 +262,6 @@ fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
             }
         };
         writeln!(out, "\n{count} {what}")?;
-    }
-    Ok(())
-}
-
-fn write_books(out: &mut impl Write, balance: &Balance) -> io::Result<()> {
-    if balance.lines.iter().all(|line| line.kernel == 0 && line.ours == 0) {
-        return Ok(());
-    }
-    let verdict = if balance.even() { "the books balance" } else { "THE BOOKS DO NOT BALANCE" };
-    writeln!(out, "\nnamespace {}: {verdict}", balance.netns)?;
-    for line in balance.lines.iter().filter(|line| line.kernel != 0 || line.ours != 0) {
-        writeln!(
-            out,
-            "  {:<20} kernel {:>10}  listeners {:>10}  difference {}",
-            line.counter,
-            line.kernel,
-            line.ours,
-            line.difference()
-        )?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
+use aya::maps::MapError;
 use queue_trace_common::{Fault, Outcome, Record};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -68,10 +69,17 @@ impl Live {
         let mut attached = attach(&btf, settings)?;
         drop(btf);
         let (mut maps, ring) = Maps::take(&mut attached).context("cannot use the maps")?;
-        let records = Records::new(ring).context("cannot wait for records")?;
+        let mut records = Records::new(ring).context("cannot wait for records")?;
         let seeds = Seeds::gather();
-        let books = Books::open(&seeds.namespaces, |armed| maps.arm(armed))
-            .context("cannot begin to count")?;
+        let books = Books::open(&seeds.namespaces, seeds.complete, |count| {
+            if count {
+                return maps.arm(true);
+            }
+            maps.reset()?;
+            records.rest(|_| true);
+            Ok::<_, MapError>(())
+        })
+        .context("cannot begin to count")?;
         let start = Start {
             plan: attached.plan.clone(),
             listeners: seeds.count(),

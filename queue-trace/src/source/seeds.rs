@@ -15,6 +15,8 @@ pub(super) struct Seeds {
     pub namespaces: Vec<Namespace>,
     listeners: Vec<(u32, netlink::Listener)>,
     owners: Owners,
+    /// Whether every namespace could be entered.
+    pub complete: bool,
     /// What could not be seen, one line each.
     pub notes: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Seeds {
                 return seeds;
             }
         };
+        seeds.complete = found.unreadable == 0;
         for namespace in found.namespaces {
             match namespace.run(netlink::listeners) {
                 Ok(Ok(listeners)) => {
@@ -42,8 +45,10 @@ impl Seeds {
                 Err(crate::procfs::EnterError::Vanished) => {}
                 Ok(Err(error)) => {
                     seeds.notes.push(format!("namespace {}: {error}", namespace.inode));
+                    seeds.namespaces.push(namespace);
                 }
                 Err(error) => {
+                    seeds.complete = false;
                     seeds.notes.push(format!("namespace {}: {error}", namespace.inode));
                 }
             }
