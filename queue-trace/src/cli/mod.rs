@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod doctor;
 pub mod listeners;
 mod status;
 pub mod trace;
@@ -21,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Queue events as they happen, and a summary for each listener at the end
     Trace(trace::TraceArgs),
+    /// What this kernel offers, and whether the books balance
+    Doctor(doctor::DoctorArgs),
     /// One table of all TCP listeners, now: queues, limits, owners (works without BPF)
     Listeners(listeners::ListenersArgs),
 }
@@ -34,6 +37,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Trace(args) => trace::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Listeners(args) => {
             let mut out = io::BufWriter::new(io::stdout().lock());
             listeners::run(&args, &mut out).and_then(|()| Ok(out.flush()?))

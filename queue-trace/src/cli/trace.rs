@@ -68,7 +68,8 @@ fn event_parser() -> impl clap::builder::TypedValueParser<Value = Event> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time such as 500ms, 10s or 2m.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let hint = "not a time: write for example 500ms, 10s or 2m";
     let duration: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
     let duration = Duration::try_from(duration).map_err(|_| "a time cannot be negative")?;
@@ -123,7 +124,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
 
 fn settings(args: &TraceArgs) -> Settings {
     // What clients paid is told whatever is shown.
-    let wanted = |outcome: &&Outcome| shows(args, outcome.event()) || Clients::needs(**outcome);
+    let wanted = |outcome: &&Outcome| streams(args, **outcome) || Clients::needs(**outcome);
     let stream = Outcome::ALL.iter().filter(wanted).fold(0, |bits, o| bits | 1 << *o as u64);
     Settings { stream, ports: args.port.clone(), verify: args.verify }
 }
@@ -131,6 +132,12 @@ fn settings(args: &TraceArgs) -> Settings {
 /// Whether events of this kind are to be shown.
 fn shows(args: &TraceArgs, event: Event) -> bool {
     args.event.is_empty() || args.event.contains(&event)
+}
+
+/// Whether the kernel side is to stream this outcome for its own sake. A server that polls with a
+/// non-blocking `accept()` gets EAGAIN all the time, which nobody wants to see who has not asked.
+fn streams(args: &TraceArgs, outcome: Outcome) -> bool {
+    shows(args, outcome.event()) && (outcome != Outcome::AcceptEagain || !args.event.is_empty())
 }
 
 /// Says on standard error what is watched and what cannot be.

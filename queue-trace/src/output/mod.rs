@@ -2,6 +2,7 @@
 
 pub mod books;
 pub mod clock;
+pub mod doctor;
 pub mod json;
 pub mod listeners;
 pub mod summary;
