@@ -48,6 +48,9 @@ pub struct TraceArgs {
     /// Compare each outcome with the kernel's own counters as it happens (slower)
     #[arg(long)]
     pub verify: bool,
+    /// Leave this program out, as if the kernel had refused it
+    #[arg(long, hide = true, value_name = "PROGRAM")]
+    pub without_hook: Vec<String>,
 }
 
 /// How to show the events.
@@ -126,7 +129,12 @@ fn settings(args: &TraceArgs) -> Settings {
     // What clients paid is told whatever is shown.
     let wanted = |outcome: &&Outcome| streams(args, **outcome) || Clients::needs(**outcome);
     let stream = Outcome::ALL.iter().filter(wanted).fold(0, |bits, o| bits | 1 << *o as u64);
-    Settings { stream, ports: args.port.clone(), verify: args.verify }
+    Settings {
+        stream,
+        ports: args.port.clone(),
+        verify: args.verify,
+        without: args.without_hook.clone(),
+    }
 }
 
 /// Whether events of this kind are to be shown.

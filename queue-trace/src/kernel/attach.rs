@@ -29,6 +29,8 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// Compare each outcome with the kernel's own counters.
     pub verify: bool,
+    /// Programs to leave out, as if the kernel had refused them (tests of what is then reported).
+    pub without: Vec<String>,
 }
 
 /// A kernel side that is attached; dropping it detaches it.
@@ -65,7 +67,8 @@ pub fn attach(btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
     let offsets = offsets::resolve(btf).map_err(|error| error.to_string())?;
     let types = aya::Btf::from_sys_fs()
         .map_err(|error| format!("cannot read this kernel's BTF: {error}"))?;
-    let mut refused = Vec::new();
+    let left_out = |hook: &&Hook| settings.without.iter().any(|name| name == hook.program);
+    let mut refused: Vec<_> = HOOKS.iter().filter(left_out).map(|hook| hook.program).collect();
     loop {
         let mut plan = Plan::new(btf, &refused)?;
         let mut config = configuration(&mut plan, offsets, settings);
