@@ -10,9 +10,10 @@ use super::QueueEvent;
 /// How many refused clients are followed at once.
 pub(super) const FOLLOWED: usize = 65_536;
 
-/// When a Linux client that keeps being refused tries again after its first SYN, seconds
-/// (`tcp_syn_retries`; RFC 6298 with an initial timeout of 1 s, doubled each time).
-pub const RETRIES: [u64; 6] = [1, 3, 7, 15, 31, 63];
+/// When a Linux client that keeps being refused tries again after its first SYN, seconds: 1, 3, 7, 15,
+/// 31, 63 by doubling from an initial timeout of 1 s (RFC 6298), and 1, 2, 3, 4, 5, 7, 11, 19, 35
+/// where the first four are not doubled (`tcp_syn_linear_timeouts`, Linux 6.5).
+pub const RETRIES: [u64; 12] = [1, 2, 3, 4, 5, 7, 11, 15, 19, 31, 35, 63];
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -166,7 +167,7 @@ mod tests {
         clients.observe(1, &event(Outcome::Established, 1, 13.05));
         clients.observe(1, &event(Outcome::Established, 2, 13.05));
         let paid = clients.paid(1, 14 * SECOND);
-        assert_eq!(paid, Paid { delayed: [0, 1, 0, 0, 0, 0], ..Paid::default() });
+        assert_eq!(paid, Paid { delayed: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], ..Paid::default() });
         assert_eq!(clients.paid(2, 14 * SECOND), Paid::default());
     }
 
