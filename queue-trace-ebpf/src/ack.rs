@@ -3,14 +3,14 @@
 //! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use queue_trace_common::{Fault, Outcome};
+use queue_trace_common::{Fault, Outcome, Record};
 
 use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::Counts;
-use crate::pass::{self, Kind, Pass, seen};
+use crate::pass::{self, Dropped, Kind, Pass, seen};
 use crate::{listener, maps, migrate, packet, report, stamp};
 
 /// TCP flag bits of a segment.
@@ -68,12 +68,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
         gauge::left::<M>(listener, sk, Queue::Syn);
     }
     migrate::after_ack::<M>(pass, sk, outcome);
-    let handshake_ns = if matches!(outcome, Outcome::Established) {
-        since_synack(pass.dropped.synack_us)
-    } else {
-        0
-    };
-    tell::<M>(listener, sk, skb, outcome, handshake_ns);
+    tell::<M>(listener, sk, skb, outcome, &pass.dropped);
 }
 
 #[inline(always)]
@@ -82,11 +77,19 @@ fn tell<M: Memory>(
     sk: *const u8,
     skb: *const u8,
     outcome: Outcome,
-    duration_ns: u64,
+    request: &Dropped,
 ) {
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::client::<M>(skb));
-        record.duration_ns = duration_ns;
+        match outcome {
+            Outcome::Established => record.duration_ns = since_synack(request.synack_us),
+            Outcome::ExpiredReset => {
+                record.duration_ns = since_synack(request.synack_us);
+                record.detail = request.retransmits | request.acked << Record::ACKED_SHIFT;
+                return;
+            }
+            _ => {}
+        }
         record.detail = packet::length::<M>(skb);
     });
 }

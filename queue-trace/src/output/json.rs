@@ -100,3 +100,18 @@ pub fn write(
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{golden, sample};
+
+    #[test]
+    fn every_event_looks_as_agreed() {
+        let mut out = Vec::new();
+        for event in sample::events() {
+            write(&mut out, &sample::clock(false), &sample::listener(), &event).unwrap();
+        }
+        golden::check("output/events.jsonl", &out);
+    }
+}

@@ -8,3 +8,8 @@ pub mod listeners;
 pub mod summary;
 pub mod text;
 mod units;
+
+#[cfg(test)]
+pub(crate) mod golden;
+#[cfg(test)]
+mod sample;

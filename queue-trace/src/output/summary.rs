@@ -172,7 +172,7 @@ fn write_times(out: &mut impl Write, name: &str, times: &Times, of: u64) -> io::
         Time(times.max()),
     )?;
     if times.count() < of {
-        write!(out, " (of {} of {of})", times.count())?;
+        write!(out, " ({} of {of})", times.count())?;
     }
     writeln!(out)
 }
@@ -264,4 +264,26 @@ fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
         writeln!(out, "\n{count} {what}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{golden, sample};
+
+    #[test]
+    fn a_summary_looks_as_agreed() {
+        let mut clients = Clients::default();
+        let mut times: HashMap<u32, ListenerTimes> = HashMap::new();
+        for event in sample::events() {
+            clients.observe(1, &event);
+            times.entry(1).or_default().wait.record(event.time_ns);
+        }
+        let snapshot = sample::snapshot();
+        let facts =
+            Facts { snapshot: &snapshot, times: &times, clients: &clients, now_ns: 12_000_000_000 };
+        let mut out = Vec::new();
+        write(&mut out, &facts, |_| true).unwrap();
+        golden::check("output/summary.txt", &out);
+    }
 }

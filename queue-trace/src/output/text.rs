@@ -83,3 +83,18 @@ pub(super) fn duration_name(event: Event) -> &'static str {
 pub(super) fn printable(comm: &str) -> String {
     comm.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{golden, sample};
+
+    #[test]
+    fn every_event_looks_as_agreed() {
+        let mut out = Vec::new();
+        for event in sample::events() {
+            write(&mut out, &sample::clock(false), &sample::listener(), &event).unwrap();
+        }
+        golden::check("output/events.txt", &out);
+    }
+}

@@ -1,0 +1,68 @@
+//! A made-up trace for the tests of outputs.
+
+use std::net::SocketAddr;
+
+use queue_trace_common::{MISSING, Outcome, Tally};
+
+use super::clock::Clock;
+use crate::model::{Balance, Listener, Process, QueueEvent, Totals};
+use crate::source::Snapshot;
+
+pub(super) fn clock(relative: bool) -> Clock {
+    Clock::new(1_000_000_000, "2026-11-21T09:00:00Z".parse().unwrap(), relative)
+}
+
+pub(super) fn listener() -> Listener {
+    Listener {
+        id: 1,
+        address: "127.0.0.1".parse().unwrap(),
+        port: 8080,
+        device: None,
+        netns: 4_026_531_840,
+        limit: 5,
+        asked: Some(511),
+        somaxconn: Some(5),
+        owners: vec![Process { pid: 42, comm: "nginx".into() }],
+        closed: false,
+    }
+}
+
+/// One event of each outcome, an IPv6 client among them.
+pub(super) fn events() -> Vec<QueueEvent> {
+    let client = |number: usize| match number {
+        2 => "[2001:db8::1]:40002".parse().unwrap(),
+        n => SocketAddr::from(([192, 0, 2, 1], 40_000 + n as u16)),
+    };
+    let event = |(number, outcome): (usize, &Outcome)| QueueEvent {
+        time_ns: 1_000_000_000 + number as u64 * 1_500_000,
+        outcome: *outcome,
+        client: Some(client(number)),
+        accept_depth: 6,
+        syn_depth: 1,
+        limit: 5,
+        duration_ns: Some(4_220_000_000),
+        detail: 0x103,
+        process: Some(Process { pid: 42, comm: "ng\u{1b}inx".into() }),
+    };
+    Outcome::ALL.iter().enumerate().map(event).collect()
+}
+
+pub(super) fn snapshot() -> Snapshot {
+    let mut totals = Totals { accept_peak: 6, syn_peak: 2, ..Totals::default() };
+    for (number, count) in totals.outcomes.iter_mut().enumerate() {
+        *count = number as u64 + 1;
+    }
+    totals.tallies[Tally::CookieChosen as usize] = 3;
+    totals.accept_full_ns = 4_210_000_000;
+    totals.waiting = 2;
+    totals.oldest_ns = Some(9_000_000_000);
+    let second = Listener { id: 2, asked: Some(MISSING - 1), ..listener() };
+    let few = Totals { outcomes: [1; Outcome::COUNT], ..Totals::default() };
+    let kernel = |name: &str| (name != "TCPMigrateReqSuccess").then_some(7);
+    Snapshot {
+        listeners: vec![(listener(), totals), (second, few)],
+        shed: vec![(Outcome::SynQueued, 12)],
+        faults: vec![(queue_trace_common::Fault::StampsFull, 3)],
+        books: vec![Balance::new(4_026_531_840, &totals, kernel), Balance::gone(4_026_532_000)],
+    }
+}
