@@ -101,6 +101,10 @@ offsets! {
     table_files,
     /// `file.private_data`, pointer; to a `struct socket` for sockets.
     file_private,
+    /// `task_struct.stack`, pointer to the lower end of the task's kernel stack.
+    task_stack,
+    /// From there, the first argument of the system call that the task is in, u32.
+    call_argument,
     /// `net.mib.net_statistics`, per-CPU pointer to an array of u64.
     statistics,
     /// Index of `LINUX_MIB_LISTENOVERFLOWS` in it.

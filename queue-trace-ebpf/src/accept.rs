@@ -68,8 +68,9 @@ pub fn grafted<M: Memory>(child: *const u8) {
     }
 }
 
+/// Tells of a child that was accepted.
 #[inline(always)]
-fn tell<M: Memory>(
+pub fn tell<M: Memory>(
     listener: Listener,
     sk: *const u8,
     child: *const u8,

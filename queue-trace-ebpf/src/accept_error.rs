@@ -41,7 +41,7 @@ pub fn returned(descriptor: u32, result: i32) {
 
 /// The TCP listener behind a descriptor of the calling process.
 #[inline(always)]
-fn listener_of(descriptor: u32) -> Option<*const u8> {
+pub fn listener_of(descriptor: u32) -> Option<*const u8> {
     // SAFETY: every pointer is read by helper, and a wrong one reads as zero.
     unsafe {
         let task = bpf_get_current_task() as *const u8;

@@ -40,6 +40,27 @@ fn somaxconn<M: Memory>(sk: *const u8) -> u32 {
     }
 }
 
+/// `listen()` is being called on this socket; for [`returned`], which is not told.
+#[inline(always)]
+pub fn listening(sk: *const u8) {
+    if maps::armed() {
+        // As for `ASKED`.
+        let _ = maps::LISTENING.insert(bpf_get_current_pid_tgid(), sk as u64, 0);
+    }
+}
+
+/// `listen()` returns to the thread.
+#[inline(always)]
+pub fn returned(result: i32) {
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: only this thread writes its entry.
+    let Some(sk) = unsafe { maps::LISTENING.get(thread) }.copied() else { return };
+    let _ = maps::LISTENING.remove(thread);
+    if result == 0 {
+        listened::<Probed>(sk as *const u8);
+    }
+}
+
 /// `listen()` succeeded.
 #[inline(always)]
 pub fn listened<M: Memory>(sk: *const u8) {

@@ -15,6 +15,7 @@ mod config;
 mod cookie;
 mod fastopen;
 mod gauge;
+mod graft;
 mod half_open;
 mod listen;
 mod listener;

@@ -31,6 +31,10 @@ pub static FULL_TIME: Array<FullTime> = Array::with_max_entries(1024, 0);
 #[map]
 pub static ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
 
+/// The socket that a thread is calling `listen()` on, by thread: a return probe is not given it.
+#[map]
+pub static LISTENING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
 /// Slots that no listener has; user space fills it and gives slots back.
 #[map]
 pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);

@@ -133,6 +133,32 @@ pub struct Pass {
     pub clone: u64,
     /// The kernel's counters when a Fast Open attempt began.
     pub fastopen: crate::mib::FastopenCounts,
+    /// Arguments for return probes.
+    pub kept: Kept,
+}
+
+/// Arguments of probed functions, kept from their entry to their return, because a return probe is given
+/// none. Functions that can run within one another have a place each; all run with bottom halves off.
+#[repr(C)]
+pub struct Kept {
+    /// Of the function that makes the pass: the listener.
+    pub sk: u64,
+    /// And the segment.
+    pub skb: u64,
+    /// Of the dispatch of an IPv4 SYN: the listener and the segment.
+    pub v4: [u64; 2],
+    /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
+    pub v6: [u64; 2],
+    /// The child that is put into the accept queue.
+    pub adding: u64,
+    /// The listener whose request is unlinked.
+    pub dropping: u64,
+    /// The request whose SYN-ACK is sent again.
+    pub resending: u64,
+    /// The listener that another one is sought for, and the segment.
+    pub sought: [u64; 2],
+    /// The request that is cloned, and the listener that it is cloned for.
+    pub cloned: [u64; 2],
 }
 
 /// A half-open request at the moment that it is unlinked; its memory may be another's at once after.

@@ -1,10 +1,12 @@
 //! A segment that no request explains may carry a SYN cookie. The judgement has three arguments up to
 //! 6.1 and two later.
 
-use aya_ebpf::macros::{fentry, fexit};
-use aya_ebpf::programs::{FEntryContext, FExitContext};
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
 
-use crate::{cookie, memory::Typed};
+use super::pointer;
+use crate::memory::{Probed, Typed};
+use crate::{cookie, pass};
 
 #[fentry]
 fn cookie_v4_check_enter(ctx: FEntryContext) -> i32 {
@@ -51,5 +53,51 @@ fn cookie_v6_judged_2(ctx: FExitContext) -> i32 {
 #[fexit]
 fn cookie_v6_judged_3(ctx: FExitContext) -> i32 {
     cookie::judged(ctx.arg(3));
+    0
+}
+
+#[kprobe]
+fn kprobe_cookie_v4_check(ctx: ProbeContext) -> u32 {
+    let (sk, skb) = (pointer(&ctx, 0), pointer(&ctx, 1));
+    if let Some(pass) = pass::current() {
+        pass.kept.sk = sk as u64;
+    }
+    cookie::enter::<Probed>(sk, skb);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_cookie_v4_check(_ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::current() else { return 0 };
+    cookie::leave::<Probed>(pass.kept.sk as *const u8);
+    0
+}
+
+#[kretprobe]
+fn kretprobe___cookie_v4_check(ctx: RetProbeContext) -> u32 {
+    cookie::judged(ctx.ret());
+    0
+}
+
+#[kprobe]
+fn kprobe_cookie_v6_check(ctx: ProbeContext) -> u32 {
+    let (sk, skb) = (pointer(&ctx, 0), pointer(&ctx, 1));
+    if let Some(pass) = pass::current() {
+        pass.kept.sk = sk as u64;
+    }
+    cookie::enter::<Probed>(sk, skb);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_cookie_v6_check(_ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::current() else { return 0 };
+    cookie::leave::<Probed>(pass.kept.sk as *const u8);
+    0
+}
+
+#[kretprobe]
+fn kretprobe___cookie_v6_check(ctx: RetProbeContext) -> u32 {
+    cookie::judged(ctx.ret());
     0
 }

@@ -1,7 +1,7 @@
 //! The route of an IPv6 child; without one there is no child though the queue has room.
 
-use aya_ebpf::macros::fexit;
-use aya_ebpf::programs::FExitContext;
+use aya_ebpf::macros::{fexit, kretprobe};
+use aya_ebpf::programs::{FExitContext, RetProbeContext};
 
 use crate::pass::{self, seen};
 
@@ -22,4 +22,10 @@ fn routed(route: u64) {
     if route == 0 {
         pass::note(seen::NO_ROUTE);
     }
+}
+
+#[kretprobe]
+fn kretprobe_inet6_csk_route_req(ctx: RetProbeContext) -> u32 {
+    routed(ctx.ret());
+    0
 }

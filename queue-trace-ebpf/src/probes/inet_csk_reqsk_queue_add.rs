@@ -1,9 +1,11 @@
 //! A child enters the accept queue: of a cookie, of Fast Open and, on 5.10, of an ordinary handshake.
 
-use aya_ebpf::macros::{fentry, fexit};
-use aya_ebpf::programs::{FEntryContext, FExitContext};
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
 
-use crate::{cookie, memory::Typed};
+use super::pointer;
+use crate::memory::{Probed, Typed};
+use crate::{cookie, pass};
 
 #[fentry]
 fn queue_add_enter(ctx: FEntryContext) -> i32 {
@@ -14,5 +16,22 @@ fn queue_add_enter(ctx: FEntryContext) -> i32 {
 #[fexit]
 fn queue_add_leave(ctx: FExitContext) -> i32 {
     cookie::queue_added(ctx.arg(2), ctx.arg(3));
+    0
+}
+
+#[kprobe]
+fn kprobe_inet_csk_reqsk_queue_add(ctx: ProbeContext) -> u32 {
+    let (sk, child) = (pointer(&ctx, 0), pointer(&ctx, 2));
+    if let Some(pass) = pass::current() {
+        pass.kept.adding = child as u64;
+    }
+    cookie::queue_adding::<Probed>(sk, child);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_inet_csk_reqsk_queue_add(ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::current() else { return 0 };
+    cookie::queue_added(pass.kept.adding as *const u8, ctx.ret());
     0
 }

@@ -1,8 +1,9 @@
 //! The request is allocated: the SYN got past both full-queue tests.
 
-use aya_ebpf::macros::fexit;
-use aya_ebpf::programs::FExitContext;
+use aya_ebpf::macros::{fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FExitContext, ProbeContext, RetProbeContext};
 
+use super::truth;
 use crate::pass::{self, seen};
 
 #[fexit]
@@ -23,4 +24,18 @@ fn allocated(attached: bool, request: u64) {
         evidence |= seen::COOKIE_CHOSEN;
     }
     pass::note(evidence);
+}
+
+#[kprobe]
+fn kprobe_inet_reqsk_alloc(ctx: ProbeContext) -> u32 {
+    allocated(truth(&ctx, 2), 1);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_inet_reqsk_alloc(ctx: RetProbeContext) -> u32 {
+    if ctx.ret::<u64>() == 0 {
+        pass::note(seen::NO_MEMORY);
+    }
+    0
 }

@@ -1,4 +1,10 @@
 //! The hooks: one kernel function, or one function per address family, a file.
+//!
+//! Each file holds two sets of programs over the same bodies, of which user space loads one: fentry and
+//! fexit, and `kprobe_FUNCTION` and `kretprobe_FUNCTION`. A return probe is not given the function's
+//! arguments: an entry probe keeps them in [`crate::pass::Kept`].
+
+use aya_ebpf::programs::ProbeContext;
 
 mod conn_request;
 mod cookie_check;
@@ -29,3 +35,21 @@ mod tcp_req_err;
 mod tcp_rtx_synack;
 mod tcp_syn_flood_action;
 mod tcp_try_fastopen;
+
+/// An argument of a probed function, one of the first five: those are in registers everywhere.
+#[inline(always)]
+fn word(ctx: &ProbeContext, n: usize) -> u64 {
+    ctx.arg(n).unwrap_or(0)
+}
+
+/// The same where it is a pointer.
+#[inline(always)]
+fn pointer(ctx: &ProbeContext, n: usize) -> *const u8 {
+    word(ctx, n) as *const u8
+}
+
+/// The same where it is a bool, of which only the low byte is defined.
+#[inline(always)]
+fn truth(ctx: &ProbeContext, n: usize) -> bool {
+    word(ctx, n) as u8 != 0
+}

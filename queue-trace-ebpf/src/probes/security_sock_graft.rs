@@ -1,12 +1,19 @@
 //! A child gets its `struct socket`, after the wait of `accept()` (5.10).
 
-use aya_ebpf::macros::fentry;
-use aya_ebpf::programs::FEntryContext;
+use aya_ebpf::macros::{fentry, kprobe};
+use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
-use crate::{accept, memory::Typed};
+use super::pointer;
+use crate::{accept, graft, memory::Typed};
 
 #[fentry]
 fn security_sock_graft_enter(ctx: FEntryContext) -> i32 {
     accept::grafted::<Typed>(ctx.arg(0));
+    0
+}
+
+#[kprobe]
+fn kprobe_security_sock_graft(ctx: ProbeContext) -> u32 {
+    graft::accepted(pointer(&ctx, 0));
     0
 }

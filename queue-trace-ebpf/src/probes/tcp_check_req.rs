@@ -1,9 +1,12 @@
 //! A segment for a half-open request: opens and closes its pass. Six arguments from 7.x on.
 
-use aya_ebpf::macros::{fentry, fexit};
-use aya_ebpf::programs::{FEntryContext, FExitContext};
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
 
-use crate::{ack, memory::Typed};
+use super::{pointer, truth, word};
+use crate::ack;
+use crate::memory::{Probed, Typed};
+use crate::pass::{self, Kind};
 
 #[fentry]
 fn tcp_check_req_enter(ctx: FEntryContext) -> i32 {
@@ -33,4 +36,25 @@ fn tcp_check_req_leave_6(ctx: FExitContext) -> i32 {
 #[inline(always)]
 fn fastopen(argument: u8) -> bool {
     argument != 0
+}
+
+#[kprobe]
+fn kprobe_tcp_check_req(ctx: ProbeContext) -> u32 {
+    if !truth(&ctx, 3) {
+        let sk = pointer(&ctx, 0);
+        if let Some(pass) = pass::current() {
+            (pass.kept.sk, pass.kept.skb) = (sk as u64, word(&ctx, 1));
+        }
+        ack::enter::<Probed>(sk, pointer(&ctx, 2));
+    }
+    0
+}
+
+/// The return of a call for a Fast Open child finds no pass to close.
+#[kretprobe]
+fn kretprobe_tcp_check_req(ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::within(Kind::Ack) else { return 0 };
+    let (sk, skb) = (pass.kept.sk as *const u8, pass.kept.skb as *const u8);
+    ack::leave::<Probed>(sk, skb, ctx.ret());
+    0
 }

@@ -1,9 +1,12 @@
 //! A SYN that passed the dispatch: opens and closes its pass.
 
-use aya_ebpf::macros::{fentry, fexit};
-use aya_ebpf::programs::{FEntryContext, FExitContext};
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
 
-use crate::{memory::Typed, syn};
+use super::{pointer, word};
+use crate::memory::{Probed, Typed};
+use crate::pass::{self, Kind};
+use crate::syn;
 
 #[fentry]
 fn tcp_conn_request_enter(ctx: FEntryContext) -> i32 {
@@ -14,5 +17,22 @@ fn tcp_conn_request_enter(ctx: FEntryContext) -> i32 {
 #[fexit]
 fn tcp_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave::<Typed>(ctx.arg(2), ctx.arg(3));
+    0
+}
+
+#[kprobe]
+fn kprobe_tcp_conn_request(ctx: ProbeContext) -> u32 {
+    let sk = pointer(&ctx, 2);
+    if let Some(pass) = pass::current() {
+        (pass.kept.sk, pass.kept.skb) = (sk as u64, word(&ctx, 3));
+    }
+    syn::enter::<Probed>(sk);
+    0
+}
+
+#[kretprobe]
+fn kretprobe_tcp_conn_request(_ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::within(Kind::Syn) else { return 0 };
+    syn::leave::<Probed>(pass.kept.sk as *const u8, pass.kept.skb as *const u8);
     0
 }

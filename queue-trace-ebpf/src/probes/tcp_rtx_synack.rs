@@ -1,12 +1,29 @@
 //! A SYN-ACK is sent again.
 
-use aya_ebpf::macros::fexit;
-use aya_ebpf::programs::FExitContext;
+use aya_ebpf::macros::{fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{FExitContext, ProbeContext, RetProbeContext};
 
-use crate::{half_open, memory::Typed};
+use super::word;
+use crate::memory::{Probed, Typed};
+use crate::{half_open, pass};
 
 #[fexit]
 fn tcp_rtx_synack_leave(ctx: FExitContext) -> i32 {
     half_open::synack_resent::<Typed>(ctx.arg(1), ctx.arg(2));
+    0
+}
+
+#[kprobe]
+fn kprobe_tcp_rtx_synack(ctx: ProbeContext) -> u32 {
+    if let Some(pass) = pass::current() {
+        pass.kept.resending = word(&ctx, 1);
+    }
+    0
+}
+
+#[kretprobe]
+fn kretprobe_tcp_rtx_synack(ctx: RetProbeContext) -> u32 {
+    let Some(pass) = pass::current() else { return 0 };
+    half_open::synack_resent::<Probed>(pass.kept.resending as *const u8, ctx.ret());
     0
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::kernel::attach::Settings;
 use crate::output::doctor::{self, Examination};
 use crate::procfs::Sysctls;
 use crate::source::Live;
@@ -24,6 +23,9 @@ pub struct DoctorArgs {
     /// How long to watch, for example 500ms, 10s or 2m
     #[arg(long, value_parser = super::trace::duration, default_value = "5s")]
     pub duration: Duration,
+    /// How to attach.
+    #[command(flatten)]
+    pub attach: super::attach::AttachArgs,
 }
 
 /// Examines this kernel.
@@ -43,7 +45,7 @@ async fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     // Counting only: nothing is streamed.
-    let (mut live, start) = Live::start(&Settings::default())?;
+    let (mut live, start) = Live::start(&args.attach.settings())?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

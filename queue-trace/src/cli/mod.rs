@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod attach;
 pub mod doctor;
 pub mod listeners;
 mod status;

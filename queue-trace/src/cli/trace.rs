@@ -51,6 +51,9 @@ pub struct TraceArgs {
     /// Leave this program out, as if the kernel had refused it
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub without_hook: Vec<String>,
+    /// How to attach.
+    #[command(flatten)]
+    pub attach: super::attach::AttachArgs,
 }
 
 /// How to show the events.
@@ -134,6 +137,7 @@ fn settings(args: &TraceArgs) -> Settings {
         ports: args.port.clone(),
         verify: args.verify,
         without: args.without_hook.clone(),
+        ..args.attach.settings()
     }
 }
 
@@ -154,10 +158,14 @@ fn announce(start: &Start) {
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(
         err,
-        "queue-trace: tracing {} listeners by {} hooks (fentry); Ctrl-C ends",
+        "queue-trace: tracing {} listeners by {} hooks ({}); Ctrl-C ends",
         start.listeners,
-        start.plan.hooks.len()
+        start.plan.hooks.len(),
+        start.plan.tier.name()
     );
+    if let Some(refusal) = &start.plan.refusal {
+        let _ = writeln!(err, "queue-trace: by kprobes, because fentry fails here: {refusal}");
+    }
     for loss in &start.plan.losses {
         let _ = writeln!(err, "queue-trace: not visible on this kernel: {loss}");
     }

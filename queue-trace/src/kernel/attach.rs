@@ -1,15 +1,15 @@
 //! Loads the kernel side and attaches it.
 
 use std::error::Error as StdError;
-use std::io;
+use std::path::PathBuf;
 
-use aya::programs::{FEntry, FExit, Program};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
 
 use super::btf::Btf;
-use super::hooks::{At, HOOKS, Hook, Plan};
-use super::{offsets, preflight, symbols};
+use super::hooks::{Hook, Plan, Tier};
+use super::programs::{self, Refusal};
+use super::{offsets, preflight, symbols, types};
 
 /// The kernel side, as the build script made it.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-trace-ebpf"));
@@ -31,6 +31,10 @@ pub struct Settings {
     pub verify: bool,
     /// Programs to leave out, as if the kernel had refused them (tests of what is then reported).
     pub without: Vec<String>,
+    /// By which means; none: fentry, or kprobes where fentry is refused.
+    pub tier: Option<Tier>,
+    /// The kernel's types, where it does not show them itself.
+    pub types: Option<PathBuf>,
 }
 
 /// A kernel side that is attached; dropping it detaches it.
@@ -45,42 +49,83 @@ pub struct Attached {
 
 /// Why nothing could be attached; one line, with what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct AttachError(String);
+#[error("{line}")]
+pub struct AttachError {
+    line: String,
+    /// Whether it is the privilege that is missing, so that nothing else will do.
+    denied: bool,
+}
 
 impl From<String> for AttachError {
     fn from(line: String) -> Self {
-        Self(line)
+        Self { line, denied: false }
     }
 }
 
 /// Loads and attaches everything that this kernel allows; nothing counts before it is armed.
 ///
-/// A hook that the kernel refuses to attach is left out, and the whole is loaded anew, because the
-/// programs have to know what stands in for it.
-///
 /// # Errors
 ///
 /// One line for the user: no privileges, no BTF, a kernel that refuses tracing.
-pub fn attach(btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
+pub fn attach(settings: &Settings) -> Result<Attached, AttachError> {
     preflight::check()?;
+    let btf = types::read(settings.types.as_deref()).map_err(|error| error.to_string())?;
+    // With a file, the kernel most likely lacks what fentry needs.
+    let wanted = settings.tier.or(settings.types.as_ref().map(|_| Tier::Kprobe));
+    if let Some(tier) = wanted {
+        return attach_by(tier, &btf, settings);
+    }
+    let refusal = match attach_by(Tier::Fentry, &btf, settings) {
+        Err(refusal) if !refusal.denied => refusal,
+        done => return done,
+    };
+    let mut attached = attach_by(Tier::Kprobe, &btf, settings).map_err(|error| AttachError {
+        line: format!("{error} (and before, by fentry: {refusal})"),
+        denied: error.denied,
+    })?;
+    attached.plan.refusal = Some(refusal.line);
+    Ok(attached)
+}
+
+/// Attaches by one means.
+///
+/// A hook that the kernel refuses to attach is left out, and the whole is loaded anew, because the
+/// programs have to know what stands in for it.
+fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
     let offsets = offsets::resolve(btf).map_err(|error| error.to_string())?;
-    let types = aya::Btf::from_sys_fs()
-        .map_err(|error| format!("cannot read this kernel's BTF: {error}"))?;
-    let left_out = |hook: &&Hook| settings.without.iter().any(|name| name == hook.program);
-    let mut refused: Vec<_> = HOOKS.iter().filter(left_out).map(|hook| hook.program).collect();
+    let types = match tier {
+        Tier::Fentry => Some(
+            aya::Btf::from_sys_fs()
+                .map_err(|error| format!("cannot read this kernel's BTF: {error}"))?,
+        ),
+        Tier::Kprobe => {
+            preflight::kprobes()?;
+            None
+        }
+    };
+    let left_out = |hook: &&Hook| {
+        settings.without.iter().any(|name| name == hook.program || name == hook.function)
+    };
+    let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
     loop {
-        let mut plan = Plan::new(btf, &refused)?;
+        let mut plan = Plan::new(tier, btf, &refused)?;
         let mut config = configuration(&mut plan, offsets, settings);
         config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
         let slots = slots();
-        let mut ebpf = load(&types, &config, slots).map_err(|error| explain(&error, None))?;
-        match hook_all(&mut ebpf, &types, &plan) {
+        let mut ebpf = load(types.as_ref(), &config, slots).map_err(|error| AttachError {
+            line: explain(&error, None),
+            denied: programs::denied(&error),
+        })?;
+        match programs::hook_all(&mut ebpf, types.as_ref(), &plan) {
             Ok(()) => return Ok(Attached { ebpf, plan, slots }),
-            Err(Refusal { hook, error }) if hook_is_optional(hook, &*error) => {
-                refused.push(hook.program);
+            Err(refusal) if !refusal.hook.required && !refusal.denied() => {
+                refused.push(refusal.hook);
             }
-            Err(Refusal { hook, error }) => return Err(explain(&*error, Some(hook)).into()),
+            Err(refusal) => {
+                let denied = refusal.denied();
+                let Refusal { hook, error } = refusal;
+                return Err(AttachError { line: explain(&*error, Some(hook)), denied });
+            }
         }
     }
 }
@@ -124,9 +169,9 @@ fn slots() -> u32 {
     u32::try_from(fit).unwrap_or(MOST_SLOTS).clamp(64, MOST_SLOTS)
 }
 
-fn load(types: &aya::Btf, config: &Config, slots: u32) -> Result<Ebpf, aya::EbpfError> {
+fn load(types: Option<&aya::Btf>, config: &Config, slots: u32) -> Result<Ebpf, aya::EbpfError> {
     EbpfLoader::new()
-        .btf(Some(types))
+        .btf(types)
         .override_global("CONFIG", config, true)
         .map_max_entries("LISTENERS", 2 * slots)
         .map_max_entries("LISTENER_INFO", slots)
@@ -136,65 +181,14 @@ fn load(types: &aya::Btf, config: &Config, slots: u32) -> Result<Ebpf, aya::Ebpf
         .load(OBJECT)
 }
 
-struct Refusal {
-    hook: Hook,
-    error: Box<dyn StdError + Send + Sync>,
-}
-
-fn hook_all(ebpf: &mut Ebpf, types: &aya::Btf, plan: &Plan) -> Result<(), Refusal> {
-    for hook in &plan.hooks {
-        let refusal = |error| Refusal { hook: *hook, error };
-        let program = ebpf
-            .program_mut(hook.program)
-            .ok_or_else(|| refusal(format!("the object has no program {}", hook.program).into()))?;
-        hook_one(program, hook, types).map_err(refusal)?;
-    }
-    Ok(())
-}
-
-fn hook_one(
-    program: &mut Program,
-    hook: &Hook,
-    types: &aya::Btf,
-) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    match hook.at {
-        At::Entry => {
-            let program: &mut FEntry = program.try_into()?;
-            program.load(hook.function, types)?;
-            program.attach()?;
-        }
-        At::Return => {
-            let program: &mut FExit = program.try_into()?;
-            program.load(hook.function, types)?;
-            program.attach()?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether to go on without the hook: it is not the privilege that is missing, and something is
-/// left to count.
-fn hook_is_optional(hook: Hook, error: &(dyn StdError + 'static)) -> bool {
-    let denied = system_error(error)
-        .is_some_and(|error| matches!(error.kind(), io::ErrorKind::PermissionDenied));
-    !hook.required && !denied && HOOKS.contains(&hook)
-}
-
-/// The failed system call's error, wherever it stands in the chain.
-fn system_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
 fn explain(error: &(dyn StdError + 'static), hook: Option<Hook>) -> String {
     let at = hook.map(|hook| format!(" to {}", hook.function)).unwrap_or_default();
-    match system_error(error) {
+    if let Some(objection) = programs::objection(error) {
+        return format!(
+            "cannot attach{at}: the kernel's verifier rejects the program: {objection}"
+        );
+    }
+    match programs::system_error(error) {
         Some(cause) => format!("cannot attach{at}: {}", preflight::explain(cause)),
         None => format!("cannot attach{at}: {error}"),
     }

@@ -1,6 +1,37 @@
 //! Which hooks there are, and which of them this kernel takes.
 
 use super::btf::{Btf, Function};
+use kprobes::KPROBES;
+
+mod kprobes;
+
+/// By which of the kernel's means the programs are attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tier {
+    /// BPF trampolines, from 5.5 on (arm64: 6.4): the cheapest.
+    Fentry,
+    /// Kprobes: on almost every kernel, at several times the cost.
+    Kprobe,
+}
+
+impl Tier {
+    /// The name in every output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+        }
+    }
+
+    /// Its hooks, in the order in which they are attached.
+    pub(super) const fn hooks(self) -> &'static [Hook] {
+        match self {
+            Self::Fentry => HOOKS,
+            Self::Kprobe => KPROBES,
+        }
+    }
+}
 
 /// How a program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +50,8 @@ pub enum Shape {
     /// That many parameters, and a value returned: the value follows the arguments, so its place
     /// depends on their number.
     Parameters(usize),
+    /// Something is returned.
+    Value,
     /// Nothing is returned.
     Void,
 }
@@ -75,13 +108,14 @@ impl Hook {
         match self.shape {
             Shape::Any => true,
             Parameters(count) => !function.returns_void && function.parameters == count,
+            Value => !function.returns_void,
             Void => function.returns_void,
         }
     }
 }
 
 use At::{Entry, Return};
-use Shape::{Parameters, Void};
+use Shape::{Parameters, Value, Void};
 
 const NO_COOKIES: &str = "returned SYN cookies";
 const NO_DUPLICATES: &str = "repeated SYNs and segments out of window (counted as deferred)";
@@ -89,20 +123,28 @@ const NO_ENDS: &str = "half-open requests that end without a connection";
 const NO_ABANDONED: &str = "connections abandoned when their listener closes";
 const NO_MIGRATION: &str = "requests and connections that migrate to another listener";
 const NO_BACKLOGS: &str = "listen() and changed backlogs";
+const NO_LAST_QUARTER: &str = "SYNs refused by the last-quarter rule (shown as no_route_or_denied)";
+const NO_FALLBACK: &str =
+    "failed Fast Open attempts, which raise ListenDrops though the SYN is queued";
+const NO_RESENDING: &str = "SYN-ACKs sent again";
+const NO_ASKED: &str = "the backlog that programs ask for";
+const NO_CLOSE: &str = "listeners that close";
+const NO_CAUSE: &str = "why a half-open request ended";
+const NO_ICMP: &str = "half-open requests that an ICMP error ends (shown as aborted)";
+const NO_MULTICAST_V4: &str = "SYNs to IPv4 broadcast and multicast addresses";
+const NO_MULTICAST_V6: &str = "SYNs to IPv6 multicast addresses";
 
-/// All hooks, in the order in which they are attached: those that a kernel may refuse first, those
-/// that open a pass last.
+/// The hooks of the fentry tier, in the order in which they are attached: those that a kernel may refuse
+/// first, those that open a pass last.
 pub const HOOKS: &[Hook] = &[
     hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry),
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return),
     hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
-    hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return)
-        .without("SYNs refused by the last-quarter rule (shown as no_route_or_denied)"),
+    hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return).without(NO_LAST_QUARTER),
     hook("tcp_make_synack_enter", "tcp_make_synack", Entry).required(),
     hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
-    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry)
-        .without("failed Fast Open attempts, which raise ListenDrops though the SYN is queued"),
+    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry).without(NO_FALLBACK),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
@@ -116,7 +158,7 @@ pub const HOOKS: &[Hook] = &[
     hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry).without(NO_ENDS),
     hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return).without(NO_ENDS),
     hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry).without(NO_DUPLICATES),
-    hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return).without("SYN-ACKs sent again"),
+    hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return).without(NO_RESENDING),
     hook("cookie_v4_judged_2", "__cookie_v4_check", Return).shape(Parameters(2)),
     hook("cookie_v4_judged_3", "__cookie_v4_check", Return).shape(Parameters(3)),
     hook("cookie_v6_judged_2", "__cookie_v6_check", Return).shape(Parameters(2)),
@@ -132,7 +174,7 @@ pub const HOOKS: &[Hook] = &[
         .only_with("inet_reqsk_clone")
         .without(NO_MIGRATION),
     hook("sys_accept_leave", "__sys_accept4", Return).shape(Parameters(4)),
-    hook("sys_listen_enter", "__sys_listen", Entry).without("the backlog that programs ask for"),
+    hook("sys_listen_enter", "__sys_listen", Entry).without(NO_ASKED),
     hook("inet_accept_enter", "__inet_accept", Entry),
     hook("security_sock_graft_enter", "security_sock_graft", Entry).unless("__inet_accept"),
     hook("inet_csk_accept_leave", "inet_csk_accept", Return)
@@ -142,17 +184,13 @@ pub const HOOKS: &[Hook] = &[
         .unless("__inet_listen_sk")
         .without(NO_BACKLOGS),
     hook("inet_listen_sk_leave", "__inet_listen_sk", Return),
-    hook("listen_stop_enter", "inet_csk_listen_stop", Entry).without("listeners that close"),
+    hook("listen_stop_enter", "inet_csk_listen_stop", Entry).without(NO_CLOSE),
     hook("reqsk_timer_handler_leave", "reqsk_timer_handler", Return),
-    hook("reqsk_timer_handler_enter", "reqsk_timer_handler", Entry)
-        .without("why a half-open request ended"),
+    hook("reqsk_timer_handler_enter", "reqsk_timer_handler", Entry).without(NO_CAUSE),
     hook("tcp_req_err_leave", "tcp_req_err", Return),
-    hook("tcp_req_err_enter", "tcp_req_err", Entry)
-        .without("half-open requests that an ICMP error ends (shown as aborted)"),
-    hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return)
-        .without("SYNs to IPv4 broadcast and multicast addresses"),
-    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return)
-        .without("SYNs to IPv6 multicast addresses"),
+    hook("tcp_req_err_enter", "tcp_req_err", Entry).without(NO_ICMP),
+    hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return).without(NO_MULTICAST_V4),
+    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return).without(NO_MULTICAST_V6),
     hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return),
     hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return),
     hook("cookie_v4_check_leave", "cookie_v4_check", Return).without(NO_COOKIES),
@@ -173,9 +211,16 @@ const ONE_OF: &[(&str, &str)] = &[
     ("__cookie_v4_check", NO_COOKIES),
 ];
 
+/// Functions of which one has to be hooked for accepts.
+const ACCEPTS: &[&str] = &["__inet_accept", "inet_csk_accept", "security_sock_graft"];
+
 /// What is done on this kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// By which means.
+    pub tier: Tier,
+    /// Why it is not fentry, where kprobes stand in for it.
+    pub refusal: Option<String>,
     /// The hooks to attach, in order.
     pub hooks: Vec<Hook>,
     /// Tell a full SYN queue by the MIB slot.
@@ -189,25 +234,36 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Chooses hooks by the kernel's BTF, without those that it has refused to attach (`refused`, by
-    /// program).
+    /// Chooses hooks by the kernel's BTF, without those that it has refused to attach.
     ///
     /// # Errors
     ///
     /// Names the function without which nothing can be counted.
-    pub fn new(btf: &Btf, refused: &[&str]) -> Result<Self, String> {
-        let mut hooks = Vec::with_capacity(HOOKS.len());
+    pub fn new(tier: Tier, btf: &Btf, refused: &[Hook]) -> Result<Self, String> {
+        let mut hooks = Vec::with_capacity(tier.hooks().len());
         let mut losses = Vec::new();
         let there = |name: &str| btf.function(name);
-        for hook in HOOKS {
-            if hook.unless.is_some_and(|other| there(other).is_some())
+        // A return probe is nothing without its entry probe, and the other way round.
+        let refused = |hook: &Hook| {
+            refused.iter().any(|other| match tier {
+                Tier::Fentry => other.program == hook.program,
+                Tier::Kprobe => other.function == hook.function,
+            })
+        };
+        let taken = |name: &str| {
+            let hooks = tier.hooks();
+            there(name).is_some()
+                && !hooks.iter().any(|hook| hook.function == name && refused(hook))
+        };
+        for hook in tier.hooks() {
+            if hook.unless.is_some_and(taken)
                 || hook.only_with.is_some_and(|other| there(other).is_none())
             {
                 continue;
             }
             let usable = there(hook.function)
                 .is_some_and(|function| hook.fits(&function) && !function.ambiguous)
-                && !refused.contains(&hook.program);
+                && !refused(hook);
             if usable {
                 hooks.push(*hook);
             } else if hook.required {
@@ -223,19 +279,23 @@ impl Plan {
                 losses.push(loss.to_owned());
             }
         }
-        let attached = |program: &str| hooks.iter().any(|hook| hook.program == program);
+        let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
         for (function, loss) in ONE_OF {
-            if !hooks.iter().any(|hook| hook.function == *function) {
+            if !on(function) {
                 losses.push((*loss).to_owned());
             }
         }
-        if !attached("inet_accept_enter") && !attached("inet_csk_accept_leave") {
+        if !ACCEPTS.iter().any(|function| on(function)) {
             losses.push("accepts and waits".to_owned());
         }
+        if !on("__sys_accept4") {
+            losses.push("accept() that returns an error".to_owned());
+        }
         Ok(Self {
-            syn_by_mib: !attached("tcp_syn_flood_action_leave"),
-            ack_by_mib: !(attached("tcp_v4_syn_recv_sock_enter")
-                && attached("tcp_v6_syn_recv_sock_enter")),
+            tier,
+            refusal: None,
+            syn_by_mib: !on("tcp_syn_flood_action"),
+            ack_by_mib: !(on("tcp_v4_syn_recv_sock") && on("tcp_v6_syn_recv_sock")),
             counts_retransmit: there("inet_rtx_syn_ack").is_none(),
             hooks,
             losses,

@@ -6,5 +6,7 @@ pub mod hooks;
 pub mod maps;
 pub mod offsets;
 pub mod preflight;
+mod programs;
 pub mod ring;
 pub mod symbols;
+pub mod types;

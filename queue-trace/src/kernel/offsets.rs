@@ -53,6 +53,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         files_table: member("files_struct", "fdt").unwrap_or(MISSING),
         table_files: member("fdtable", "fd").unwrap_or(MISSING),
         file_private: member("file", "private_data").unwrap_or(MISSING),
+        task_stack: member("task_struct", "stack").unwrap_or(MISSING),
+        call_argument: call_argument(btf).unwrap_or(MISSING),
         statistics: member("net", "mib.net_statistics")?,
         listen_overflows: counter("LINUX_MIB_LISTENOVERFLOWS"),
         listen_drops: counter("LINUX_MIB_LISTENDROPS"),
@@ -68,6 +70,18 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
 pub fn acked(btf: &Btf) -> Option<(u32, u32)> {
     let member = btf.member("inet_request_sock", "acked").ok()?;
     Some((member.offset, 1 << member.bits?.first))
+}
+
+/// Where on its kernel stack a task keeps the first argument of the system call that it is in: the
+/// registers of user space lie at the upper end.
+fn call_argument(btf: &Btf) -> Result<u32, BtfError> {
+    /// `THREAD_SIZE`, which BTF does not tell: of x86-64, and of arm64 with pages up to 16 KiB.
+    const STACK: u32 = 16 << 10;
+    let register = if cfg!(target_arch = "x86_64") { "di" } else { "orig_x0" };
+    // `TOP_OF_KERNEL_STACK_PADDING`: kernels that know FRED leave room for what it saves beside.
+    let padding = if btf.has_struct("fred_frame") { 16 } else { 0 };
+    let registers = STACK.saturating_sub(padding + btf.struct_size("pt_regs")?);
+    Ok(registers + btf.member("pt_regs", register)?.offset)
 }
 
 /// Index of a counter; the numbers move between kernels, the names do not.

@@ -1,6 +1,7 @@
 //! What has to be true before anything is loaded, and what a refusal by the kernel means.
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::system::uname;
@@ -20,6 +21,23 @@ pub fn check() -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// Where the kernel offers kprobes.
+const KPROBES: &str = "/sys/bus/event_source/devices/kprobe";
+
+/// Refuses kernels without kprobes.
+///
+/// # Errors
+///
+/// One line that says so.
+pub fn kprobes() -> Result<(), String> {
+    if Path::new(KPROBES).exists() {
+        return Ok(());
+    }
+    Err(format!(
+        "this kernel has no kprobes ({KPROBES} is not there): `queue-trace listeners` works without"
+    ))
 }
 
 /// What to tell the user when `bpf()` fails.

@@ -11,7 +11,6 @@ use rustix::time::{ClockId, clock_gettime};
 use super::books::Books;
 use super::seeds::Seeds;
 use crate::kernel::attach::{Attached, Settings, attach};
-use crate::kernel::btf::Btf;
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
 use crate::kernel::ring::Records;
@@ -65,9 +64,7 @@ impl Live {
     ///
     /// One line for the user: what is missing and what to do.
     pub fn start(settings: &Settings) -> anyhow::Result<(Self, Start)> {
-        let btf = Btf::from_kernel()?;
-        let mut attached = attach(&btf, settings)?;
-        drop(btf);
+        let mut attached = attach(settings)?;
         let (mut maps, ring) = Maps::take(&mut attached).context("cannot use the maps")?;
         let mut records = Records::new(ring).context("cannot wait for records")?;
         let seeds = Seeds::gather();

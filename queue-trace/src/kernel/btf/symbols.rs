@@ -40,6 +40,14 @@ impl Btf {
         })
     }
 
+    /// The names of all functions that BTF knows.
+    pub fn function_names(&self) -> impl Iterator<Item = &[u8]> {
+        (1..)
+            .map_while(|id| self.record(id))
+            .filter(|record| record.kind == Kind::Func)
+            .filter_map(|record| self.string(record.name).ok())
+    }
+
     /// The value of an enumerator of any enumeration, named or not; none if no enumeration has it,
     /// or if two give it different values.
     #[must_use]
