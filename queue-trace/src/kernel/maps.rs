@@ -133,19 +133,21 @@ impl Maps {
         Ok(slots)
     }
 
-    /// The slots that listeners have or had, and whether each is still open.
+    /// The slots that listeners have or had, until they are given back.
+    ///
+    /// Told by the slots themselves: a new listener at the kernel address of a closed one takes its
+    /// entry in the map of addresses, and what the closed one counted must not go with it.
     ///
     /// # Errors
     ///
     /// When the map cannot be walked.
     pub fn slots(&self) -> Result<Vec<u32>, MapError> {
-        let mut slots = self
-            .listeners
-            .iter()
-            .map(|entry| Ok(entry?.1.slot))
-            .collect::<Result<Vec<_>, MapError>>()?;
-        slots.sort_unstable();
-        slots.dedup();
+        let mut slots = Vec::new();
+        for slot in 1..self.info.len() {
+            if self.info(slot)?.socket != 0 {
+                slots.push(slot);
+            }
+        }
         Ok(slots)
     }
 
@@ -160,6 +162,7 @@ impl Maps {
             self.listeners.remove(&socket)?;
         }
         self.clear(slot)?;
+        self.info.set(slot, ListenerInfo::default(), 0)?;
         self.free.push(slot, 0)
     }
 
