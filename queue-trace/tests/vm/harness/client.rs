@@ -1,0 +1,81 @@
+//! Connecting sockets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::sockopt::{ESTABLISHED, tcp_info};
+use super::wait;
+
+/// A connection, or the attempt at one; non-blocking.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: Socket,
+    /// Its own address.
+    pub(crate) address: SocketAddr,
+    /// Just before `connect()` was called.
+    pub(crate) called: Instant,
+}
+
+impl Client {
+    /// Sends a SYN. Over loopback the whole handshake usually happens within this call.
+    pub(crate) fn connect(server: SocketAddr) -> Self {
+        let domain = Domain::for_address(server);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let called = Instant::now();
+        match socket.connect(&server.into()) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            result => result.unwrap(),
+        }
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        Self { socket, address, called }
+    }
+
+    /// That many, one after the other.
+    pub(crate) fn connect_many(server: SocketAddr, count: usize) -> Vec<Self> {
+        (0..count).map(|_| Self::connect(server)).collect()
+    }
+
+    /// Whether the client thinks that it is connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        tcp_info(&self.socket).tcpi_state == ESTABLISHED
+    }
+
+    /// Waits until the client thinks that it is connected.
+    pub(crate) fn wait_connected(&self) {
+        wait::until("a connection", || self.is_connected());
+    }
+
+    /// Sends bytes, all at once.
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        assert_eq!((&self.socket).write(bytes).unwrap(), bytes.len());
+    }
+
+    /// Waits for the end of the connection and gives the error it ended with.
+    pub(crate) fn wait_error(&self) -> ErrorKind {
+        let mut result = None;
+        wait::until("the end of a connection", || {
+            let mut byte = [0];
+            match (&self.socket).read(&mut byte) {
+                Ok(size) => panic!("{size} bytes came where an error was expected"),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => result = Some(error.kind()),
+            }
+            result.is_some()
+        });
+        result.unwrap()
+    }
+
+    /// Ends the connection with a RST, so that nothing of it goes on.
+    pub(crate) fn reset(self) {
+        self.socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// Ends them all with a RST.
+pub(crate) fn reset_all(clients: Vec<Client>) {
+    clients.into_iter().for_each(Client::reset);
+}

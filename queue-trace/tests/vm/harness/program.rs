@@ -1,0 +1,26 @@
+//! `queue-trace` as a program that runs to its end.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program, found by `PATH`.
+pub(crate) fn queue_trace() -> Command {
+    let mut command = Command::new("queue-trace");
+    // Colours and such depend on the environment; a scenario does not.
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// Runs it with these arguments in the calling thread's namespace.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    queue_trace().args(arguments).output().expect("cannot run queue-trace")
+}
+
+/// The listeners of the calling thread's namespace, as `queue-trace listeners` has them.
+pub(crate) fn listeners() -> Vec<Value> {
+    let output = run(&["listeners", "--netns", "own", "--format", "json"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

@@ -1,0 +1,75 @@
+//! A scenario under way: queue-trace runs, and the books are open.
+
+use std::net::SocketAddr;
+
+use super::books::{Books, Known};
+use super::events::Events;
+use super::namespace;
+use super::netstat::Counters;
+use super::server::Server;
+use super::tracer::{Place, Trace, Tracer};
+
+/// Between the beginning of a trace and its end.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    tracer: Tracer,
+    netns: u64,
+    before: Counters,
+    older: Vec<(SocketAddr, Known)>,
+}
+
+impl Scene {
+    /// Starts queue-trace and waits until it counts.
+    pub(crate) fn begin(place: Place) -> Self {
+        Self::begin_with(place, &[])
+    }
+
+    /// The same, with listeners that are there already.
+    pub(crate) fn begin_with(place: Place, servers: &[&Server]) -> Self {
+        let netns = namespace::inode();
+        let older = servers.iter().map(|server| (server.address, Known::of(server))).collect();
+        let before = Counters::read();
+        let tracer = Tracer::start(place, netns, &[]);
+        Self { tracer, netns, before, older }
+    }
+
+    /// The events so far.
+    pub(crate) fn events(&self) -> Events {
+        self.tracer.events()
+    }
+
+    /// Waits until the events so far satisfy a condition.
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Events) -> bool) {
+        self.tracer.wait_for(what, condition);
+    }
+
+    /// How far a counter of the kernel moved.
+    pub(crate) fn moved(&self, counter: &str) -> u64 {
+        Counters::read().since(&self.before, counter)
+    }
+
+    /// Stops queue-trace and closes the books, with the listeners that are still open. Traffic must
+    /// have come to rest.
+    pub(crate) fn end(self, servers: &[&Server]) -> Trace {
+        self.end_with(servers, 0)
+    }
+
+    /// The same where that many SYNs were crafted.
+    pub(crate) fn end_with(self, servers: &[&Server], crafted_syns: u64) -> Trace {
+        let after = Counters::read();
+        let open = servers.iter().map(|server| (server.address, Known::of(server))).collect();
+        let trace = self.tracer.stop();
+        let books = Books {
+            netns: self.netns,
+            trace: &trace,
+            before: &self.before,
+            after: &after,
+            last: &Counters::read(),
+            older: self.older,
+            open,
+            crafted_syns,
+        };
+        books.close();
+        trace
+    }
+}

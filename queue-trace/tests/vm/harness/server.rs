@@ -1,0 +1,166 @@
+//! Listening sockets.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::client::Client;
+use super::family::Family;
+use super::netstat;
+use super::sockopt::{set_tcp, tcp_info};
+use super::wait::{self, PATIENCE};
+
+/// Bit of the TCP header's flags.
+const SYN: u32 = 0x02;
+
+/// A listener that accepts when told to.
+#[derive(Debug)]
+pub(crate) struct Server {
+    socket: Socket,
+    pub(crate) address: SocketAddr,
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: Socket,
+    pub(crate) client: SocketAddr,
+    /// Just before `accept()` was called.
+    pub(crate) called: Instant,
+    /// Just after it returned.
+    pub(crate) returned: Instant,
+}
+
+impl Server {
+    /// A socket bound to `address`, not listening yet. One on an IPv6 address is for IPv6 alone.
+    pub(crate) fn bound(address: SocketAddr) -> Socket {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        if address.is_ipv6() {
+            socket.set_only_v6(true).unwrap();
+        }
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket
+    }
+
+    /// A socket bound to a port of every device, for IPv6 and IPv4.
+    pub(crate) fn bound_dual_stack(port: u16) -> Socket {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_only_v6(false).unwrap();
+        socket.bind(&Family::V6.wildcard(port).into()).unwrap();
+        socket
+    }
+
+    /// `listen(backlog)` on `address`.
+    pub(crate) fn listen(address: SocketAddr, backlog: i32) -> Self {
+        Self::start(Self::bound(address), backlog)
+    }
+
+    /// The same with `TCP_DEFER_ACCEPT`: a bare final ACK does not make a connection.
+    pub(crate) fn listen_deferring(address: SocketAddr, backlog: i32) -> Self {
+        let socket = Self::bound(address);
+        // Longer than any scenario takes.
+        set_tcp(&socket, libc::TCP_DEFER_ACCEPT, 60);
+        Self::start(socket, backlog)
+    }
+
+    /// `listen(backlog)` on a bound socket.
+    pub(crate) fn start(socket: Socket, backlog: i32) -> Self {
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        socket.listen(backlog).unwrap();
+        // Also the timeout of accept(): a scenario that goes wrong must not hang.
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, address }
+    }
+
+    /// `listen()` again, with another backlog.
+    pub(crate) fn listen_again(&self, backlog: i32) {
+        self.socket.listen(backlog).unwrap();
+    }
+
+    /// How many SYN-ACKs of a request go unanswered before it is given up, instead of the sysctl.
+    pub(crate) fn set_synack_retries(&self, retries: i32) {
+        set_tcp(&self.socket, libc::TCP_SYNCNT, retries);
+    }
+
+    /// From now on the listener hears SYNs only: ACKs are lost on the way to it.
+    pub(crate) fn lose_acks(&self) {
+        let filter = [
+            // The flags of the TCP header, at which the filter of a TCP socket begins.
+            SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, 13),
+            SockFilter::new((libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16, 1, 0, SYN),
+            SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0),
+            SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::MAX),
+        ];
+        self.socket.attach_filter(&filter).unwrap();
+    }
+
+    /// From now on it hears everything.
+    pub(crate) fn hear_acks(&self) {
+        self.socket.detach_filter().unwrap();
+    }
+
+    /// Accepts one connection, waiting for it.
+    pub(crate) fn accept(&self) -> Accepted {
+        let called = Instant::now();
+        let (socket, client) = self
+            .socket
+            .accept()
+            .unwrap_or_else(|error| panic!("accept() at {}: {error}", self.address));
+        let returned = Instant::now();
+        Accepted { socket, client: client.as_socket().unwrap(), called, returned }
+    }
+
+    /// Accepts that many connections.
+    pub(crate) fn accept_all(&self, count: usize) -> Vec<Accepted> {
+        (0..count).map(|_| self.accept()).collect()
+    }
+
+    /// Depth and limit of the accept queue: `sk_ack_backlog` and `sk_max_ack_backlog`, which the
+    /// kernel puts into these two fields for a listener (`tcp_get_info`).
+    pub(crate) fn accept_queue(&self) -> (u32, u32) {
+        let info = tcp_info(&self.socket);
+        (info.tcpi_unacked, info.tcpi_sacked)
+    }
+
+    /// Depth of the accept queue.
+    pub(crate) fn depth(&self) -> u32 {
+        self.accept_queue().0
+    }
+
+    /// Connects clients one by one until that many connections wait. Each is in the queue before the
+    /// next one comes: with several processors a handshake may go on after `connect()` returned.
+    pub(crate) fn fill(&self, depth: u32) -> Vec<Client> {
+        let fill = |_| {
+            let next = self.depth() + 1;
+            let client = Client::connect(self.address);
+            wait::until("a connection to be queued", || self.depth() == next);
+            client
+        };
+        (self.depth()..depth).map(fill).collect()
+    }
+
+    /// Half-open requests on its port.
+    pub(crate) fn half_open(&self) -> u64 {
+        netstat::half_open(self.address.port())
+    }
+}
+
+impl Accepted {
+    /// Reads until `size` bytes have come.
+    pub(crate) fn read(&self, size: usize) -> Vec<u8> {
+        use std::io::Read;
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = vec![0; size];
+        (&self.socket).read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// The least and the most that this connection can have waited, if it entered the queue between
+    /// these two moments.
+    pub(crate) fn wait_bounds(&self, earliest: Instant, latest: Instant) -> (Duration, Duration) {
+        (self.called.saturating_duration_since(latest), self.returned - earliest)
+    }
+}

@@ -1,0 +1,94 @@
+//! The summary that `queue-trace trace` writes at its end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// The whole text, and what it says of each listener.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summary {
+    pub(crate) text: String,
+    pub(crate) listeners: Vec<Section>,
+}
+
+/// One listener.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Section {
+    pub(crate) name: String,
+    pub(crate) owners: String,
+    pub(crate) limit: u32,
+    pub(crate) netns: u64,
+    pub(crate) closed: bool,
+    /// Counts by kind of event.
+    pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) accept_peak: u32,
+    pub(crate) syn_peak: u32,
+}
+
+impl Summary {
+    /// Reads it.
+    pub(crate) fn parse(text: String) -> Self {
+        let mut listeners: Vec<Section> = Vec::new();
+        for line in text.lines() {
+            if let Some(section) = heading(line) {
+                listeners.push(section);
+            } else if let (Some(section), Some(row)) =
+                (listeners.last_mut(), line.strip_prefix("  "))
+            {
+                fill(section, row);
+            }
+        }
+        Self { text, listeners }
+    }
+
+    /// The listeners at an address, in the order of the summary.
+    pub(crate) fn at(&self, address: SocketAddr) -> Vec<&Section> {
+        let name = address.to_string();
+        self.listeners.iter().filter(|section| section.name == name).collect()
+    }
+
+    /// The one listener at an address.
+    pub(crate) fn only(&self, address: SocketAddr) -> &Section {
+        let found = self.at(address);
+        assert_eq!(found.len(), 1, "one listener at {address} was expected in:\n{}", self.text);
+        found[0]
+    }
+}
+
+/// A line like `[::1]:80  vm-tests (7), limit 5, namespace 4026532000, closed`.
+fn heading(line: &str) -> Option<Section> {
+    if line.starts_with(' ') {
+        return None;
+    }
+    let (name, rest) = line.split_once("  ")?;
+    let (owners, rest) = rest.rsplit_once(", limit ")?;
+    let (limit, rest) = rest.split_once(", namespace ")?;
+    let (netns, closed) = match rest.strip_suffix(", closed") {
+        Some(netns) => (netns, true),
+        None => (rest, false),
+    };
+    Some(Section {
+        name: name.to_owned(),
+        owners: owners.to_owned(),
+        limit: limit.parse().ok()?,
+        netns: netns.parse().ok()?,
+        closed,
+        ..Section::default()
+    })
+}
+
+/// A line like `syn_refused   7  7 accept_queue_full`, or the one with the peaks.
+fn fill(section: &mut Section, row: &str) {
+    if let Some(peaks) = row.strip_prefix("peak depth") {
+        let numbers: Vec<u32> = peaks
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [accept, _limit, syn] = numbers[..] else { panic!("peaks in {row:?}?") };
+        (section.accept_peak, section.syn_peak) = (accept, syn);
+        return;
+    }
+    let mut words = row.split_ascii_whitespace();
+    if let (Some(kind), Some(Ok(count))) = (words.next(), words.next().map(str::parse)) {
+        section.counts.insert(kind.to_owned(), count);
+    }
+}

@@ -1,0 +1,166 @@
+//! A running `queue-trace trace`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::events::{Event, Events};
+use super::summary::Summary;
+use super::wait::{self, PATIENCE};
+use super::{namespace, program};
+
+/// Where queue-trace runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the namespace of the scenario.
+    Inside,
+    /// In the namespace that the test program began in.
+    Outside,
+}
+
+/// The running program.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    child: Child,
+    events: Arc<Feed<Events>>,
+    errors: Arc<Feed<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// What it left.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    pub(crate) events: Events,
+    pub(crate) summary: Summary,
+}
+
+impl Tracer {
+    /// Starts it, and waits until it counts. Of its events, those of one namespace are kept.
+    pub(crate) fn start(place: Place, netns: u64, arguments: &[&str]) -> Self {
+        let mut command = program::queue_trace();
+        command.args(["trace", "--format", "json", "--verify"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawn = |command: &mut Command| command.spawn().expect("cannot run queue-trace");
+        let mut child = match place {
+            Place::Inside => spawn(&mut command),
+            Place::Outside => namespace::outside(|| spawn(&mut command)),
+        };
+        let events = Arc::new(Feed::<Events>::default());
+        let errors = Arc::new(Feed::<Vec<String>>::default());
+        let readers = vec![
+            feed(child.stdout.take(), Arc::clone(&events), move |events, line| {
+                let event: Event = serde_json::from_str(&line)
+                    .unwrap_or_else(|error| panic!("{error} in the line {line}"));
+                if event.netns == netns {
+                    events.0.push(event);
+                }
+            }),
+            feed(child.stderr.take(), Arc::clone(&errors), Vec::push),
+        ];
+        let tracer = Self { child, events, errors, readers };
+        let tracing = |errors: &Vec<String>| errors.iter().any(|line| line.contains(": tracing "));
+        if let Err(errors) = tracer.errors.wait_for(tracing) {
+            panic!("queue-trace does not trace: {errors:#?}");
+        }
+        tracer
+    }
+
+    /// The events so far.
+    pub(crate) fn events(&self) -> Events {
+        self.events.look(Events::clone)
+    }
+
+    /// Waits until the events so far satisfy a condition.
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Events) -> bool) {
+        if let Err(events) = self.events.wait_for(condition) {
+            panic!("waited in vain for {what}, with these events:\n{events}");
+        }
+    }
+
+    /// Ends it as Ctrl-C does, and gives all it wrote.
+    pub(crate) fn stop(self) -> Trace {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).unwrap();
+        self.finish()
+    }
+
+    /// Waits for its end, which has to be a success, and gives all it wrote.
+    pub(crate) fn finish(mut self) -> Trace {
+        let status = exit(&mut self.child);
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        let text = self.errors.look(|errors| errors.join("\n"));
+        assert!(status.success(), "queue-trace ended with {status}:\n{text}");
+        Trace { events: self.events(), summary: Summary::parse(text) }
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        // After a failure: what is left must not disturb the next scenario.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for the end of a child.
+pub(crate) fn exit(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait::until("the end of queue-trace", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// What a thread gathers and others wait for.
+#[derive(Debug, Default)]
+struct Feed<T> {
+    items: Mutex<(T, Ended)>,
+    changed: Condvar,
+}
+
+type Ended = bool;
+
+impl<T: Clone> Feed<T> {
+    fn look<R>(&self, work: impl FnOnce(&T) -> R) -> R {
+        work(&self.items.lock().unwrap().0)
+    }
+
+    /// Waits for a condition; what there is instead, when it can no more come true or not in time.
+    fn wait_for(&self, condition: impl Fn(&T) -> bool) -> Result<(), T> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut items = self.items.lock().unwrap();
+        loop {
+            if condition(&items.0) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if items.1 || left.is_zero() {
+                return Err(items.0.clone());
+            }
+            items = self.changed.wait_timeout(items, left).unwrap().0;
+        }
+    }
+}
+
+/// Adds each line of a pipe to a feed.
+fn feed<T: Send + 'static>(
+    pipe: Option<impl Read + Send + 'static>,
+    feed: Arc<Feed<T>>,
+    add: impl Fn(&mut T, String) + Send + 'static,
+) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe.unwrap()).lines() {
+            add(&mut feed.items.lock().unwrap().0, line.unwrap());
+            feed.changed.notify_all();
+        }
+        feed.items.lock().unwrap().1 = true;
+        feed.changed.notify_all();
+    })
+}
