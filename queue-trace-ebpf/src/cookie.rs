@@ -29,14 +29,14 @@ pub fn judged(mss: u32) {
 
 /// The check returns: the child, the listener itself, or nothing.
 #[inline(always)]
-pub fn leave<M: Memory>(sk: *const u8) {
+pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
     let Some(pass) = pass::close(Kind::Cookie) else { return };
     let outcome = if pass.saw(seen::COOKIE_INVALID) {
         Outcome::CookieInvalid
     } else if !pass.saw(seen::COOKIE_VALID) {
         // Not a cookie at all: cookies are off, or none was sent lately.
         return;
-    } else if pass.saw(seen::QUEUE_ADDED) {
+    } else if returned != 0 && returned != sk as u64 {
         Outcome::CookieEstablished
     } else if overflowed::<M>(pass, sk) {
         Outcome::CookieAcceptQueueFull
@@ -80,8 +80,6 @@ pub fn queue_added(child: *const u8, returned: u64) {
     if returned == 0 {
         pass.seen |= seen::QUEUE_CLOSED;
         stamp::take(child);
-    } else {
-        pass.seen |= seen::QUEUE_ADDED;
     }
 }
 

@@ -77,7 +77,7 @@ pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
 /// `__inet_csk_reqsk_queue_drop` begins. What the request was like is kept now: once unlinked, its
 /// memory may be another request's.
 #[inline(always)]
-pub fn dropping<M: Memory>(request: *const u8) {
+pub fn dropping<M: Memory>(request: *const u8, by_timer: bool) {
     let Some(pass) = pass::current() else { return };
     if pass.kind == Kind::Ack as u32 && pass.saw(seen::HASHDANCE | seen::HASHDANCE_LOST) {
         // Every finished handshake unlinks its request here; that is no end without a connection.
@@ -91,6 +91,8 @@ pub fn dropping<M: Memory>(request: *const u8) {
             acked: u32::from(
                 Probed::read::<u8>(request, offset!(acked)) as u32 & config!(acked_mask) != 0,
             ),
+            by_timer: u32::from(by_timer),
+            reserved: 0,
             client: packet::peer::<M>(request),
         }
     };
@@ -109,7 +111,7 @@ pub fn dropped<M: Memory>(sk: *const u8, unlinked: bool) {
         return;
     }
     let outcome = cause(pass, sk);
-    let Dropped { synack_us, retransmits, acked, client } = pass.dropped;
+    let Dropped { synack_us, retransmits, acked, client, .. } = pass.dropped;
     let listener = listener::find::<M>(sk);
     gauge::left::<M>(listener, sk, Queue::Syn);
     report::report::<M>(listener, sk, outcome, |record| {
@@ -123,9 +125,12 @@ pub fn dropped<M: Memory>(sk: *const u8, unlinked: bool) {
 fn cause(pass: &Pass, sk: *const u8) -> Outcome {
     if pass.kind == Kind::Icmp as u32 {
         Outcome::ExpiredIcmp
-    } else if pass.kind != Kind::Timer as u32 {
+    } else if pass.kind != Kind::Timer as u32 && pass.dropped.by_timer == 0 {
         // A packet for a request whose listener has closed, or a hand from outside.
         if listens(sk) { Outcome::ExpiredAborted } else { Outcome::ExpiredListenerClosed }
+    } else if pass.kind != Kind::Timer as u32 {
+        // The timer's own hooks are missing.
+        Outcome::ExpiredRetries
     } else if pass.saw(seen::LISTENER_CLOSED) {
         Outcome::ExpiredListenerClosed
     } else if pass.saw(seen::SYNACK_UNSENDABLE) {

@@ -25,6 +25,7 @@ mod mib;
 mod migrate;
 mod packet;
 mod pass;
+#[allow(non_snake_case, reason = "programs are named after kernel functions")]
 mod probes;
 mod report;
 mod stamp;

@@ -43,9 +43,7 @@ pub mod seen {
     pub const HASHED: u32 = 1 << 6;
     /// It was there already.
     pub const HASH_RACE: u32 = 1 << 7;
-    /// `inet_csk_reqsk_queue_add` put a child into the accept queue.
-    pub const QUEUE_ADDED: u32 = 1 << 8;
-    /// It refused, because the listener is closing.
+    /// `inet_csk_reqsk_queue_add` refused the child, because the listener is closing.
     pub const QUEUE_CLOSED: u32 = 1 << 9;
     /// `tcp_v4_syn_recv_sock` or `tcp_v6_syn_recv_sock` was entered.
     pub const SYN_RECV_SOCK: u32 = 1 << 10;
@@ -171,6 +169,10 @@ pub struct Dropped {
     pub retransmits: u32,
     /// 1 if its final ACK had come and was refused or held back (`inet_request_sock.acked`).
     pub acked: u32,
+    /// 1 if the request's own timer unlinks it.
+    pub by_timer: u32,
+    /// Filler.
+    pub reserved: u32,
     /// Who asked.
     pub client: Client,
 }

@@ -50,7 +50,7 @@ fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     } else if pass.saw(seen::HASH_RACE) {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
-        if pass.saw(seen::QUEUE_ADDED) { Outcome::SynFastopen } else { Outcome::SynClosing }
+        if pass.saw(seen::QUEUE_CLOSED) { Outcome::SynClosing } else { Outcome::SynFastopen }
     } else if pass.saw(seen::COOKIE_SYNACK) {
         Outcome::SynCookie
     } else {

@@ -16,7 +16,7 @@ fn cookie_v4_check_enter(ctx: FEntryContext) -> i32 {
 
 #[fexit]
 fn cookie_v4_check_leave(ctx: FExitContext) -> i32 {
-    cookie::leave::<Typed>(ctx.arg(0));
+    cookie::leave::<Typed>(ctx.arg(0), ctx.arg(2));
     0
 }
 
@@ -28,7 +28,7 @@ fn cookie_v6_check_enter(ctx: FEntryContext) -> i32 {
 
 #[fexit]
 fn cookie_v6_check_leave(ctx: FExitContext) -> i32 {
-    cookie::leave::<Typed>(ctx.arg(0));
+    cookie::leave::<Typed>(ctx.arg(0), ctx.arg(2));
     0
 }
 
@@ -67,9 +67,9 @@ fn kprobe_cookie_v4_check(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe]
-fn kretprobe_cookie_v4_check(_ctx: RetProbeContext) -> u32 {
+fn kretprobe_cookie_v4_check(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::current() else { return 0 };
-    cookie::leave::<Probed>(pass.kept.sk as *const u8);
+    cookie::leave::<Probed>(pass.kept.sk as *const u8, ctx.ret());
     0
 }
 
@@ -90,9 +90,9 @@ fn kprobe_cookie_v6_check(ctx: ProbeContext) -> u32 {
 }
 
 #[kretprobe]
-fn kretprobe_cookie_v6_check(_ctx: RetProbeContext) -> u32 {
+fn kretprobe_cookie_v6_check(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::current() else { return 0 };
-    cookie::leave::<Probed>(pass.kept.sk as *const u8);
+    cookie::leave::<Probed>(pass.kept.sk as *const u8, ctx.ret());
     0
 }
 

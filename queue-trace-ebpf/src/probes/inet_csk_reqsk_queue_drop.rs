@@ -9,7 +9,9 @@ use crate::{half_open, pass};
 
 #[fentry]
 fn queue_drop_enter(ctx: FEntryContext) -> i32 {
-    half_open::dropping::<Typed>(ctx.arg(1));
+    // Only the low byte of a bool is defined.
+    let by_timer: u8 = ctx.arg(2);
+    half_open::dropping::<Typed>(ctx.arg(1), by_timer != 0);
     0
 }
 
@@ -25,7 +27,7 @@ fn kprobe___inet_csk_reqsk_queue_drop(ctx: ProbeContext) -> u32 {
     if let Some(pass) = pass::current() {
         pass.kept.dropping = word(&ctx, 0);
     }
-    half_open::dropping::<Probed>(pointer(&ctx, 1));
+    half_open::dropping::<Probed>(pointer(&ctx, 1), word(&ctx, 2) & 0xff != 0);
     0
 }
 

@@ -169,6 +169,10 @@ fn announce(start: &Start) {
     for loss in &start.plan.losses {
         let _ = writeln!(err, "queue-trace: not visible on this kernel: {loss}");
     }
+    if !start.plan.uncounted.is_empty() {
+        let counters = start.plan.uncounted.join(", ");
+        let _ = writeln!(err, "queue-trace: so these are not in the books: {counters}");
+    }
     for note in &start.notes {
         let _ = writeln!(err, "queue-trace: {note}");
     }

@@ -4,6 +4,7 @@ use super::btf::{Btf, Function};
 use kprobes::KPROBES;
 
 mod kprobes;
+mod losses;
 
 /// By which of the kernel's means the programs are attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -71,15 +72,13 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
-    /// What cannot be told without it; `None`: nothing, something else stands in for it.
-    pub without: Option<&'static str>,
     /// Whether nothing works without it.
     pub required: bool,
 }
 
 const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
-    let (shape, unless, only_with, without) = (Shape::Any, None, None, None);
-    Hook { program, function, at, shape, unless, only_with, without, required: false }
+    let (shape, unless, only_with) = (Shape::Any, None, None);
+    Hook { program, function, at, shape, unless, only_with, required: false }
 }
 
 impl Hook {
@@ -93,10 +92,6 @@ impl Hook {
 
     const fn only_with(self, function: &'static str) -> Self {
         Self { only_with: Some(function), ..self }
-    }
-
-    const fn without(self, loss: &'static str) -> Self {
-        Self { without: Some(loss), ..self }
     }
 
     const fn required(self) -> Self {
@@ -117,23 +112,6 @@ impl Hook {
 use At::{Entry, Return};
 use Shape::{Parameters, Value, Void};
 
-const NO_COOKIES: &str = "returned SYN cookies";
-const NO_DUPLICATES: &str = "repeated SYNs and segments out of window (counted as deferred)";
-const NO_ENDS: &str = "half-open requests that end without a connection";
-const NO_ABANDONED: &str = "connections abandoned when their listener closes";
-const NO_MIGRATION: &str = "requests and connections that migrate to another listener";
-const NO_BACKLOGS: &str = "listen() and changed backlogs";
-const NO_LAST_QUARTER: &str = "SYNs refused by the last-quarter rule (shown as no_route_or_denied)";
-const NO_FALLBACK: &str =
-    "failed Fast Open attempts, which raise ListenDrops though the SYN is queued";
-const NO_RESENDING: &str = "SYN-ACKs sent again";
-const NO_ASKED: &str = "the backlog that programs ask for";
-const NO_CLOSE: &str = "listeners that close";
-const NO_CAUSE: &str = "why a half-open request ended";
-const NO_ICMP: &str = "half-open requests that an ICMP error ends (shown as aborted)";
-const NO_MULTICAST_V4: &str = "SYNs to IPv4 broadcast and multicast addresses";
-const NO_MULTICAST_V6: &str = "SYNs to IPv6 multicast addresses";
-
 /// The hooks of the fentry tier, in the order in which they are attached: those that a kernel may refuse
 /// first, those that open a pass last.
 pub const HOOKS: &[Hook] = &[
@@ -141,60 +119,54 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return),
     hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
-    hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return).without(NO_LAST_QUARTER),
+    hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
     hook("tcp_make_synack_enter", "tcp_make_synack", Entry).required(),
     hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
-    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry).without(NO_FALLBACK),
+    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
-    hook("queue_add_enter", "inet_csk_reqsk_queue_add", Entry)
-        .without("waits of connections made by cookie or Fast Open"),
-    hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return).without(NO_COOKIES),
-    hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry).required(),
+    hook("queue_add_enter", "inet_csk_reqsk_queue_add", Entry),
+    hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return),
+    hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry),
     hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return).shape(Parameters(4)),
     hook("inet6_csk_route_req_leave_5", "inet6_csk_route_req", Return).shape(Parameters(5)),
     hook("hashdance_enter", "inet_csk_complete_hashdance", Entry).required(),
-    hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry).without(NO_ENDS),
-    hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return).without(NO_ENDS),
-    hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry).without(NO_DUPLICATES),
-    hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return).without(NO_RESENDING),
+    hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry),
+    hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return),
+    hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry),
+    hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return),
     hook("cookie_v4_judged_2", "__cookie_v4_check", Return).shape(Parameters(2)),
     hook("cookie_v4_judged_3", "__cookie_v4_check", Return).shape(Parameters(3)),
     hook("cookie_v6_judged_2", "__cookie_v6_check", Return).shape(Parameters(2)),
     hook("cookie_v6_judged_3", "__cookie_v6_check", Return).shape(Parameters(3)),
-    hook("inet_child_forget_enter", "inet_child_forget", Entry).without(NO_ABANDONED),
-    hook("inet_reqsk_clone_leave", "inet_reqsk_clone", Return)
-        .only_with("reuseport_migrate_sock")
-        .without(NO_MIGRATION),
+    hook("inet_child_forget_enter", "inet_child_forget", Entry),
+    hook("inet_reqsk_clone_leave", "inet_reqsk_clone", Return).only_with("reuseport_migrate_sock"),
     hook("inet_ehash_insert_leave", "inet_ehash_insert", Return)
         .shape(Parameters(3))
         .only_with("reuseport_migrate_sock"),
     hook("reuseport_migrate_sock_leave", "reuseport_migrate_sock", Return)
-        .only_with("inet_reqsk_clone")
-        .without(NO_MIGRATION),
+        .only_with("inet_reqsk_clone"),
     hook("sys_accept_leave", "__sys_accept4", Return).shape(Parameters(4)),
-    hook("sys_listen_enter", "__sys_listen", Entry).without(NO_ASKED),
+    hook("sys_listen_enter", "__sys_listen", Entry),
     hook("inet_accept_enter", "__inet_accept", Entry),
     hook("security_sock_graft_enter", "security_sock_graft", Entry).unless("__inet_accept"),
     hook("inet_csk_accept_leave", "inet_csk_accept", Return)
         .shape(Parameters(4))
         .unless("__inet_accept"),
-    hook("inet_listen_leave", "inet_listen", Return)
-        .unless("__inet_listen_sk")
-        .without(NO_BACKLOGS),
+    hook("inet_listen_leave", "inet_listen", Return).unless("__inet_listen_sk"),
     hook("inet_listen_sk_leave", "__inet_listen_sk", Return),
-    hook("listen_stop_enter", "inet_csk_listen_stop", Entry).without(NO_CLOSE),
+    hook("listen_stop_enter", "inet_csk_listen_stop", Entry),
     hook("reqsk_timer_handler_leave", "reqsk_timer_handler", Return),
-    hook("reqsk_timer_handler_enter", "reqsk_timer_handler", Entry).without(NO_CAUSE),
+    hook("reqsk_timer_handler_enter", "reqsk_timer_handler", Entry),
     hook("tcp_req_err_leave", "tcp_req_err", Return),
-    hook("tcp_req_err_enter", "tcp_req_err", Entry).without(NO_ICMP),
-    hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return).without(NO_MULTICAST_V4),
-    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return).without(NO_MULTICAST_V6),
+    hook("tcp_req_err_enter", "tcp_req_err", Entry),
+    hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return),
+    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return),
     hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return),
     hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return),
-    hook("cookie_v4_check_leave", "cookie_v4_check", Return).without(NO_COOKIES),
-    hook("cookie_v4_check_enter", "cookie_v4_check", Entry).without(NO_COOKIES),
+    hook("cookie_v4_check_leave", "cookie_v4_check", Return),
+    hook("cookie_v4_check_enter", "cookie_v4_check", Entry),
     hook("cookie_v6_check_leave", "cookie_v6_check", Return),
     hook("cookie_v6_check_enter", "cookie_v6_check", Entry),
     hook("tcp_check_req_leave_5", "tcp_check_req", Return).shape(Parameters(5)),
@@ -204,15 +176,16 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_conn_request_enter", "tcp_conn_request", Entry).required(),
 ];
 
-/// Sets of hooks of which exactly one has to fit: the shapes of one function.
-const ONE_OF: &[(&str, &str)] = &[
-    ("inet_csk_reqsk_queue_hash_add", "half-open requests"),
-    ("tcp_check_req", "final ACKs"),
-    ("__cookie_v4_check", NO_COOKIES),
-];
+/// Functions of several shapes, one of which has to fit.
+const SHAPED: &[&str] = &["inet_csk_reqsk_queue_hash_add", "tcp_check_req"];
 
-/// Functions of which one has to be hooked for accepts.
-const ACCEPTS: &[&str] = &["__inet_accept", "inet_csk_accept", "security_sock_graft"];
+/// Without one of these the MIB slot has to tell an overflow at the final ACK.
+const CHILD_MAKERS: &[&str] = &[
+    "tcp_v4_syn_recv_sock",
+    "tcp_v6_syn_recv_sock",
+    "tcp_create_openreq_child",
+    "inet6_csk_route_req",
+];
 
 /// What is done on this kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,74 +204,57 @@ pub struct Plan {
     pub counts_retransmit: bool,
     /// What this kernel does not let us see, one phrase each.
     pub losses: Vec<String>,
+    /// The kernel's counters that our sums cannot equal for want of a hook.
+    pub uncounted: Vec<&'static str>,
 }
 
 impl Plan {
-    /// Chooses hooks by the kernel's BTF, without those that it has refused to attach.
+    /// Chooses hooks by the kernel's BTF, without those that it has refused to attach: with one
+    /// program of a function goes the other, which would begin what never ends.
     ///
     /// # Errors
     ///
     /// Names the function without which nothing can be counted.
     pub fn new(tier: Tier, btf: &Btf, refused: &[Hook]) -> Result<Self, String> {
+        let there = |name: &str| {
+            let refused = refused.iter().any(|hook| hook.function == name);
+            btf.function(name).filter(|function| !function.ambiguous && !refused)
+        };
         let mut hooks = Vec::with_capacity(tier.hooks().len());
-        let mut losses = Vec::new();
-        let there = |name: &str| btf.function(name);
-        // A return probe is nothing without its entry probe, and the other way round.
-        let refused = |hook: &Hook| {
-            refused.iter().any(|other| match tier {
-                Tier::Fentry => other.program == hook.program,
-                Tier::Kprobe => other.function == hook.function,
-            })
-        };
-        let taken = |name: &str| {
-            let hooks = tier.hooks();
-            there(name).is_some()
-                && !hooks.iter().any(|hook| hook.function == name && refused(hook))
-        };
         for hook in tier.hooks() {
-            if hook.unless.is_some_and(taken)
-                || hook.only_with.is_some_and(|other| there(other).is_none())
-            {
+            let superfluous = hook.unless.is_some_and(|other| there(other).is_some())
+                || hook.only_with.is_some_and(|other| btf.function(other).is_none());
+            if superfluous {
                 continue;
             }
-            let usable = there(hook.function)
-                .is_some_and(|function| hook.fits(&function) && !function.ambiguous)
-                && !refused(hook);
-            if usable {
+            if there(hook.function).is_some_and(|function| hook.fits(&function)) {
                 hooks.push(*hook);
             } else if hook.required {
-                return Err(format!(
-                    "this kernel does not let {} be traced, which counting rests on; \
-                     `queue-trace listeners` works without",
-                    hook.function
-                ));
-            } else if let Some(loss) = hook.without
-                && hook.shape == Shape::Any
-                && !losses.iter().any(|known| known == loss)
-            {
-                losses.push(loss.to_owned());
+                return Err(indispensable(hook.function));
             }
         }
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
-        for (function, loss) in ONE_OF {
-            if !on(function) {
-                losses.push((*loss).to_owned());
-            }
+        if let Some(missing) = SHAPED.iter().find(|function| !on(function)) {
+            return Err(indispensable(missing));
         }
-        if !ACCEPTS.iter().any(|function| on(function)) {
-            losses.push("accepts and waits".to_owned());
-        }
-        if !on("__sys_accept4") {
-            losses.push("accept() that returns an error".to_owned());
-        }
+        let exists = |function: &str| btf.function(function).is_some();
+        let (losses, uncounted) = losses::of(&on, &exists);
         Ok(Self {
             tier,
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
-            ack_by_mib: !(on("tcp_v4_syn_recv_sock") && on("tcp_v6_syn_recv_sock")),
-            counts_retransmit: there("inet_rtx_syn_ack").is_none(),
+            ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
+            counts_retransmit: !exists("inet_rtx_syn_ack"),
             hooks,
             losses,
+            uncounted,
         })
     }
+}
+
+fn indispensable(function: &str) -> String {
+    format!(
+        "this kernel does not let {function} be traced, which counting rests on; \
+         `queue-trace listeners` works without"
+    )
 }

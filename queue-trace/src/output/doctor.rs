@@ -50,6 +50,9 @@ pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
         [] => writeln!(out, "nothing is hidden on this kernel")?,
         losses => losses.iter().try_for_each(|loss| writeln!(out, "not visible: {loss}"))?,
     }
+    if !plan.uncounted.is_empty() {
+        writeln!(out, "so these are not in the books: {}", plan.uncounted.join(", "))?;
+    }
     for note in &found.start.notes {
         writeln!(out, "{note}")?;
     }

@@ -164,6 +164,8 @@ impl Live {
         for (listener, totals) in &listeners {
             sums.entry(listener.netns).or_default().add(totals);
         }
+        let mut books = self.books.close(&sums);
+        books.iter_mut().for_each(|balance| balance.leave_out(&self.attached.plan.uncounted));
         let shed = self.maps.shed()?;
         let faults = Fault::ALL
             .iter()
@@ -173,7 +175,7 @@ impl Live {
             listeners,
             shed: Outcome::ALL.iter().copied().zip(shed).filter(|(_, count)| *count > 0).collect(),
             faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
-            books: self.books.close(&sums),
+            books,
         })
     }
 
