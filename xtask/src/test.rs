@@ -20,6 +20,7 @@ use tally::Tally;
 ///   cargo xtask test                        everything
 ///   cargo xtask test unit btf               unit tests with `btf` in their name
 ///   cargo xtask test vm --kernel 6.12       the VM tests on one kernel
+///   cargo xtask test vm --attach kprobe     the VM tests by kprobes
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// Kernels for the VM tests instead of all; repeatable
     #[arg(long, value_parser = kernels::parse)]
     kernel: Vec<String>,
+    /// How queue-trace attaches in the VM tests, instead of as it chooses; repeatable
+    #[arg(long, value_parser = ["fentry", "kprobe"])]
+    attach: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -53,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if chosen.is_empty() {
             chosen = kernels::SERIES.iter().map(|series| series.name).collect();
         }
-        total += guests::test(&chosen, filter)?;
+        total += guests::test(&chosen, &arguments.attach, filter)?;
     }
     if total == Tally::default() {
         eprintln!("error: no test has {} in its name", filter.unwrap_or_default());

@@ -17,9 +17,25 @@ use crate::{build, command, setup, workspace};
 const AT_ONCE: usize = 2;
 /// Ends a kernel's run after so many seconds.
 const TIMEOUT: &str = "900";
+/// Tells the tests how queue-trace is to attach.
+const ATTACH_VARIABLE: &str = "QUEUE_TRACE_TEST_ATTACH";
 
-/// Runs the VM tests on these kernels.
-pub(super) fn test(kernels: &[&str], filter: Option<&str>) -> Result<Tally> {
+/// A kernel, and how queue-trace is to attach to it; `None`: as it chooses.
+#[derive(Debug, Clone, Copy)]
+struct Setting<'a> {
+    kernel: &'a str,
+    attach: Option<&'a str>,
+}
+
+impl Setting<'_> {
+    /// What its lines are marked with.
+    fn name(&self) -> String {
+        self.attach.map_or_else(|| self.kernel.into(), |attach| format!("{} {attach}", self.kernel))
+    }
+}
+
+/// Runs the VM tests on these kernels, by each of these means to attach.
+pub(super) fn test(kernels: &[&str], attach: &[String], filter: Option<&str>) -> Result<Tally> {
     let program = program()?;
     if filter.is_some() && names(&program, filter)?.is_empty() {
         return Ok(Tally::default());
@@ -28,10 +44,17 @@ pub(super) fn test(kernels: &[&str], filter: Option<&str>) -> Result<Tally> {
         setup::for_vm(kernel, true)?;
     }
     std::fs::create_dir_all(workspace::cache("logs"))?;
-    let waiting = Mutex::new(kernels.iter());
+    let mut settings: Vec<Setting<'_>> = Vec::new();
+    for kernel in kernels {
+        settings.extend(attach.iter().map(|attach| Setting { kernel, attach: Some(attach) }));
+        if attach.is_empty() {
+            settings.push(Setting { kernel, attach: None });
+        }
+    }
+    let waiting = Mutex::new(settings.iter());
     let next = || waiting.lock().ok()?.next();
     let work = || -> Tally {
-        std::iter::from_fn(next).map(|kernel| test_on(kernel, &program, filter)).sum()
+        std::iter::from_fn(next).map(|setting| test_on(setting, &program, filter)).sum()
     };
     Ok(std::thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
@@ -64,21 +87,22 @@ fn names(program: &Path, filter: Option<&str>) -> Result<Vec<String>> {
 }
 
 /// Runs the tests on one kernel. Whatever keeps them from running is a failure.
-fn test_on(kernel: &str, program: &Path, filter: Option<&str>) -> Tally {
+fn test_on(setting: &Setting<'_>, program: &Path, filter: Option<&str>) -> Tally {
     let start = Instant::now();
-    let log = workspace::cache("logs").join(format!("{}.log", kernel.replace('/', "_")));
-    let outcome = follow(kernel, program, filter, &log);
+    let name = setting.name();
+    let log = workspace::cache("logs").join(format!("{}.log", name.replace(['/', ' '], "_")));
+    let outcome = follow(setting, program, filter, &log);
     let tally = outcome.unwrap_or_else(|error| {
-        println!("[{kernel}] error: {error:#}");
+        println!("[{name}] error: {error:#}");
         Tally::FAILURE
     });
-    let release = kernel::release_of(kernel).unwrap_or_default();
-    println!("[{kernel}] {release}, {} s, log in {}", start.elapsed().as_secs(), log.display());
+    let release = kernel::release_of(setting.kernel).unwrap_or_default();
+    println!("[{name}] {release}, {} s, log in {}", start.elapsed().as_secs(), log.display());
     if tally.failed > 0 {
         // The lines of single tests were shown as they came.
         for line in std::fs::read_to_string(&log).unwrap_or_default().lines() {
             if !line.starts_with("test ") {
-                println!("[{kernel}] {line}");
+                println!("[{name}] {line}");
             }
         }
     }
@@ -86,13 +110,23 @@ fn test_on(kernel: &str, program: &Path, filter: Option<&str>) -> Tally {
 }
 
 /// Boots the kernel, shows each test's line as it comes, and writes everything into the log.
-fn follow(kernel: &str, program: &Path, filter: Option<&str>, log: &Path) -> Result<Tally> {
+fn follow(
+    setting: &Setting<'_>,
+    program: &Path,
+    filter: Option<&str>,
+    log: &Path,
+) -> Result<Tally> {
+    let name = setting.name();
+    let attach = setting.attach.map(|attach| ["env".into(), format!("{ATTACH_VARIABLE}={attach}")]);
     let mut log = File::options().append(true).create(true).open(truncated(log)?)?;
     let mut guest = Command::new(std::env::current_exe()?)
-        .args(["vm", "run", "--no-build", "--smp=2", "--timeout", TIMEOUT, "--kernel", kernel])
+        .args(["vm", "run", "--no-build", "--smp=2", "--timeout", TIMEOUT])
+        .args(["--kernel", setting.kernel])
         .arg("--copy")
         .arg(format!("{}:/usr/local/bin/vm-tests", program.display()))
-        .args(["--", "vm-tests", "--test-threads=1"])
+        .arg("--")
+        .args(attach.iter().flatten())
+        .args(["vm-tests", "--test-threads=1"])
         .args(filter)
         .stdout(Stdio::piped())
         .stderr(log.try_clone()?)
@@ -104,7 +138,7 @@ fn follow(kernel: &str, program: &Path, filter: Option<&str>, log: &Path) -> Res
         let line = String::from_utf8_lossy(&line);
         writeln!(log, "{line}")?;
         if line.starts_with("test ") {
-            println!("[{kernel}] {line}");
+            println!("[{name}] {line}");
         }
         result = Tally::of_line(&line).or(result);
     }

@@ -12,6 +12,12 @@ pub(crate) fn queue_trace() -> Command {
     command
 }
 
+/// How commands that attach are to do so in this run: `cargo xtask test vm --attach`.
+pub(crate) fn attach_arguments() -> Vec<String> {
+    let how = std::env::var("QUEUE_TRACE_TEST_ATTACH");
+    how.map_or_else(|_| Vec::new(), |how| vec!["--attach".to_owned(), how])
+}
+
 /// Runs it with these arguments in the calling thread's namespace.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     queue_trace().args(arguments).output().expect("cannot run queue-trace")

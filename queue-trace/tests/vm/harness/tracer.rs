@@ -43,6 +43,7 @@ impl Tracer {
     pub(crate) fn start(place: Place, netns: u64, arguments: &[&str]) -> Self {
         let mut command = program::queue_trace();
         command.args(["trace", "--format", "json", "--verify"]).args(arguments);
+        command.args(program::attach_arguments());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawn = |command: &mut Command| command.spawn().expect("cannot run queue-trace");
         let mut child = match place {
