@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
 mod check;
 mod command;
@@ -32,6 +33,7 @@ enum Task {
     Demo(demo::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
+    Bench(bench::Arguments),
     Vm(vm::Arguments),
 }
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

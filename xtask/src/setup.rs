@@ -56,6 +56,19 @@ pub(crate) fn for_build() -> Result<()> {
     ebpf::ensure()
 }
 
+/// The peers that `cargo xtask bench` measures beside; where they cannot be had, it does without.
+pub(crate) fn for_bench() -> Result<()> {
+    let peers = [("bpftrace", "/usr/bin/bpftrace"), ("libbpf-tools", "/usr/sbin/tcpsynbl")];
+    let wanted = peers.iter().filter(|(_, path)| !std::path::Path::new(path).is_file());
+    let packages: Vec<_> = wanted.map(|(package, _)| *package).collect();
+    if !packages.is_empty()
+        && let Err(problem) = apt::install("peers to measure beside", &packages)
+    {
+        eprintln!("setup: without {}: {problem:#}", packages.join(" and "));
+    }
+    Ok(())
+}
+
 /// What a guest with that kernel needs; `built` when there is nothing to build for it.
 pub(crate) fn for_vm(name: &str, built: bool) -> Result<()> {
     ensure!(

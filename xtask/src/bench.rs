@@ -1,0 +1,77 @@
+//! `cargo xtask bench`: what watching costs, in instructions, beside doing nothing and beside others.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::setup;
+use crate::setup::kernels;
+use sample::Tracer;
+use table::Figures;
+
+mod baseline;
+mod guest;
+mod sample;
+mod table;
+
+/// Measures what queue-trace costs the kernel, in instructions, beside its peers
+///
+/// Boots each kernel in an emulator that counts instructions, and runs the same load alone and with
+/// each watcher attached. docs/cost.md says how to read the tables.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    /// Kernels to measure instead of all; repeatable
+    #[arg(long, value_parser = kernels::parse)]
+    kernel: Vec<String>,
+    /// One round instead of three
+    #[arg(long)]
+    quick: bool,
+    /// Measures these watchers only; repeatable
+    #[arg(long, value_name = "WATCHER", value_parser = Tracer::of_key)]
+    only: Vec<Tracer>,
+    /// Writes every sample into this file too, one JSON object a kernel and line
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fails if counting a connection takes 3 % more than the stored figure; measures nothing else
+    #[arg(long)]
+    check: bool,
+    /// Stores what counting a connection takes as the figure for --check
+    #[arg(long, conflicts_with = "check")]
+    bless: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let kernels = match arguments.kernel.as_slice() {
+        [] => kernels::SERIES.iter().map(|series| series.name.to_owned()).collect(),
+        chosen => chosen.to_vec(),
+    };
+    let tracers = match arguments.only.as_slice() {
+        _ if arguments.check => vec![Tracer::Counting],
+        [] => Tracer::ALL.to_vec(),
+        chosen => chosen.to_vec(),
+    };
+    setup::for_build()?;
+    setup::for_bench()?;
+    let programs = guest::Programs::build()?;
+    let mut measured = Vec::new();
+    for kernel in &kernels {
+        setup::for_vm(kernel, true)?;
+        let rounds = if arguments.quick { 1 } else { 3 };
+        let figures = guest::measure(kernel, &programs, rounds, &tracers)
+            .with_context(|| format!("cannot measure on Linux {kernel}"))?;
+        table::print(&figures)?;
+        measured.push(figures);
+    }
+    if let Some(file) = &arguments.json {
+        let lines = measured.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        std::fs::write(file, lines.join("\n") + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if arguments.bless {
+        baseline::store(&measured)?;
+    }
+    let good = !arguments.check || baseline::check(&measured)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
