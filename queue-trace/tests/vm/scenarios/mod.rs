@@ -12,6 +12,7 @@ mod accept_wait;
 mod before_start;
 mod command_line;
 mod data_after_refusal;
+mod degradation;
 mod expiry;
 mod final_acks;
 mod flood;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Trial> {
     let single: &[(&str, fn())] = &[
         ("ordinary::dual_stack", ordinary::dual_stack),
         ("vanished_namespace", vanished_namespace::run),
+        ("degradation", degradation::run),
         ("command_line::wrong_usage", command_line::wrong_usage),
         ("command_line::not_root", command_line::not_root),
         ("command_line::no_btf", command_line::no_btf),

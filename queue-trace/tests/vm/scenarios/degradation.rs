@@ -1,0 +1,110 @@
+//! Hooks that a kernel may lack, taken away one by one: what is then said to be hidden is hidden, and
+//! what remains balances.
+//!
+//! Attaching and detaching is what costs time here, so each kernel takes its share of the hooks; over
+//! the five kernels all are taken. `QUEUE_TRACE_TEST_ALL_HOOKS=1` takes all on each.
+
+use crate::harness::client::Client;
+use crate::harness::family::Family;
+use crate::harness::namespace;
+use crate::harness::program;
+use crate::harness::server::Server;
+use crate::harness::tracer::{Place, Tracer};
+
+/// Functions without which nothing can be counted.
+const REQUIRED: &[&str] = &[
+    "inet_reqsk_alloc",
+    "tcp_make_synack",
+    "tcp_try_fastopen",
+    "inet_csk_reqsk_queue_hash_add",
+    "inet_csk_complete_hashdance",
+    "tcp_check_req",
+    "tcp_conn_request",
+];
+
+/// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
+/// because something else stands in for it.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("tcp_v4_syn_recv_sock", ""),
+    ("tcp_v6_syn_recv_sock", ""),
+    ("tcp_create_openreq_child", ""),
+    ("inet6_csk_route_req", ""),
+    ("tcp_syn_flood_action", ""),
+    ("tcp_peer_is_proven", "last-quarter rule"),
+    ("inet_csk_reqsk_queue_add", "waits of connections made by cookie"),
+    ("__inet_csk_reqsk_queue_drop", "end without a connection"),
+    ("tcp_oow_rate_limited", "repeated SYNs"),
+    ("tcp_rtx_synack", "SYN-ACKs sent again"),
+    ("__cookie_v4_check", "cookies over IPv4"),
+    ("cookie_v6_check", "cookies over IPv6"),
+    ("inet_child_forget", "abandoned"),
+    ("__sys_accept4", "accept() that returns an error"),
+    ("__sys_listen", "backlog that programs ask for"),
+    ("inet_csk_listen_stop", "listeners that close"),
+    ("reqsk_timer_handler", "why a half-open request expired"),
+    ("tcp_req_err", "ICMP error"),
+    ("tcp_v4_conn_request", "IPv4 broadcast"),
+    ("tcp_v6_conn_request", "IPv6 multicast"),
+];
+
+const BACKLOG: u32 = 1;
+const REFUSED: usize = 2;
+
+pub(super) fn run() {
+    REQUIRED.iter().for_each(|function| refuses_to_start(function));
+    let (share, shares) = share();
+    let mine = OPTIONAL.iter().enumerate().filter(|(number, _)| number % shares == share);
+    mine.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
+}
+
+/// Which of how many shares of the hooks this kernel takes.
+fn share() -> (usize, usize) {
+    if std::env::var_os("QUEUE_TRACE_TEST_ALL_HOOKS").is_some() {
+        return (0, 1);
+    }
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let series = ["5.10.", "6.1.", "6.12.", "7.2."];
+    (series.iter().position(|series| release.starts_with(series)).unwrap_or(4), 5)
+}
+
+fn refuses_to_start(function: &str) {
+    let arguments = ["trace", "--duration", "1ms", "--without-hook", function];
+    let output = program::queue_trace().args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "without {function}: {said}");
+    assert_eq!(said.lines().count(), 1, "without {function}: {said}");
+    assert!(said.contains(function) && said.contains("queue-trace listeners"), "{said}");
+}
+
+fn goes_on_without(function: &str, hidden: &str) {
+    let netns = namespace::inode();
+    let tracer = Tracer::start(Place::Outside, netns, &["--without-hook", function]);
+    let server = Server::listen(Family::V4.loopback(8080), BACKLOG as i32);
+    let inside = server.fill(BACKLOG + 1);
+    let outside = Client::connect_many(server.address, REFUSED);
+    tracer.wait_for("each client's SYN to be refused", |events| {
+        outside.iter().all(|client| events.of_client(client.address).count("syn_refused") >= 1)
+    });
+    server.accept_all(inside.len() + outside.len());
+    let all = (inside.len() + outside.len()) as u64;
+    tracer.wait_for("the accepts", |events| events.count("accept") == all);
+    drop(server);
+
+    let trace = tracer.stop();
+    let text = &trace.summary.text;
+    let said: Vec<_> = text.lines().filter(|line| line.contains("not visible")).collect();
+    if hidden.is_empty() {
+        assert!(said.is_empty(), "without {function}: {said:#?}");
+    } else {
+        assert!(said.iter().any(|line| line.contains(hidden)), "without {function}: {said:#?}");
+    }
+    assert_eq!(trace.events.count("established"), all, "without {function}:\n{}", trace.events);
+    assert_eq!(
+        trace.events.count("syn_refused"),
+        trace.events.count_because("syn_refused", "accept_queue_full"),
+        "without {function}:\n{}",
+        trace.events
+    );
+    assert!(!text.contains("DO NOT BALANCE"), "without {function}:\n{text}");
+    assert!(!text.contains("disagree with"), "without {function}:\n{text}");
+}
