@@ -95,6 +95,11 @@ const IDENTITIES: &[(&str, Terms)] = &[
     ),
 ];
 
+/// The counters that the books are about.
+pub(crate) fn counters() -> impl Iterator<Item = &'static str> {
+    IDENTITIES.iter().map(|(counter, _)| *counter)
+}
+
 /// What must not be in the summary.
 const TROUBLES: &[&str] = &[
     "THE BOOKS DO NOT BALANCE",

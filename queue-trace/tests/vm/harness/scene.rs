@@ -1,13 +1,16 @@
 //! A scenario under way: queue-trace runs, and the books are open.
 
 use std::net::SocketAddr;
+use std::thread::sleep;
+use std::time::Duration;
 
-use super::books::{Books, Known};
+use super::books::{self, Books, Known};
 use super::events::Events;
 use super::namespace;
 use super::netstat::Counters;
 use super::server::Server;
 use super::tracer::{Place, Trace, Tracer};
+use super::wait;
 
 /// Between the beginning of a trace and its end.
 #[derive(Debug)]
@@ -48,15 +51,15 @@ impl Scene {
         Counters::read().since(&self.before, counter)
     }
 
-    /// Stops queue-trace and closes the books, with the listeners that are still open. Traffic must
-    /// have come to rest.
+    /// Stops queue-trace and closes the books, with the listeners that are still open. No more traffic
+    /// may be to come.
     pub(crate) fn end(self, servers: &[&Server]) -> Trace {
         self.end_with(servers, 0)
     }
 
     /// The same where that many SYNs were crafted.
     pub(crate) fn end_with(self, servers: &[&Server], crafted_syns: u64) -> Trace {
-        let after = Counters::read();
+        let after = at_rest();
         let open = servers.iter().map(|server| (server.address, Known::of(server))).collect();
         let trace = self.tracer.stop();
         let books = Books {
@@ -72,4 +75,17 @@ impl Scene {
         books.close();
         trace
     }
+}
+
+/// The counters once what is under way has come to rest: packets may still wait for a processor that
+/// is busy elsewhere.
+fn at_rest() -> Counters {
+    const REST: Duration = Duration::from_millis(50);
+    let mut counters = Counters::read();
+    wait::until("traffic to come to rest", || {
+        sleep(REST);
+        let before = std::mem::replace(&mut counters, Counters::read());
+        books::counters().all(|name| counters.since(&before, name) == 0)
+    });
+    counters
 }

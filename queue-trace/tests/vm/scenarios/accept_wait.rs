@@ -41,8 +41,8 @@ pub(super) fn run(family: Family) {
         let trace = scene.end(&[server]);
 
         assert_eq!(first_accepted.client, first.address);
-        let returned = Instant::now();
-        assert_wait(&trace.events, &first, Duration::ZERO, returned - first.called);
+        let most = first_accepted.returned - first.called;
+        assert_wait(&trace.events, &first, Duration::ZERO, most);
         let (least, most) = second_accepted.wait_bounds(second.called, entered);
         assert!(least >= PAUSE, "{least:?}");
         assert_wait(&trace.events, &second, least, most);

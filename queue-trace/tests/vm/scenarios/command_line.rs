@@ -3,11 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
 use crate::harness::namespace;
-use crate::harness::program::{queue_trace, run};
+use crate::harness::program::{attach_arguments, queue_trace, run};
 use crate::harness::server::Server;
 use crate::harness::tracer::{Place, Tracer, exit};
 
@@ -52,6 +55,18 @@ pub(super) fn not_root() {
     assert_one_line(&output, 1, &["root"]);
 }
 
+/// Root as many containers have it: what a thread has taken out of its bounding set, nothing that it
+/// runs can have.
+pub(super) fn no_capability() {
+    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::BPF | CapabilitySet::PERFMON;
+    let powerless = || {
+        needed.iter().for_each(|one| remove_capability_from_bounding_set(one).unwrap());
+        run(&["trace"])
+    };
+    let output = thread::scope(|scope| scope.spawn(powerless).join().unwrap());
+    assert_one_line(&output, 1, &["CAP_BPF", "queue-trace listeners"]);
+}
+
 /// A kernel without BTF, or a container that hides it.
 pub(super) fn no_btf() {
     let script = "mount -t tmpfs none /sys/kernel/btf && exec queue-trace trace";
@@ -63,7 +78,7 @@ pub(super) fn no_btf() {
 pub(super) fn closed_output() {
     let server = Server::listen(Family::V4.loopback(8080), 5);
     let mut command = queue_trace();
-    command.args(["trace", "--format", "json", "--event", "accept"]);
+    command.args(["trace", "--format", "json", "--event", "accept"]).args(attach_arguments());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
     let first = errors.next().unwrap().unwrap();

@@ -8,7 +8,6 @@ use crate::harness::client::{Client, reset_all};
 use crate::harness::family::Family;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
-use crate::harness::sysctl;
 use crate::harness::tracer::Place;
 
 const BACKLOG: u32 = 1;
@@ -22,10 +21,10 @@ struct Deceived {
 }
 
 pub(super) fn run(family: Family) {
-    // A SYN-ACK is sent again after one second, the request given up after three.
-    sysctl::set("ipv4.tcp_synack_retries", 1);
     let scene = Scene::begin(Place::Outside);
     let (lucky, unlucky) = (deceive(family, 8080), deceive(family, 8081));
+    // Its SYN-ACK is sent again after one second, the request given up after three.
+    unlucky.server.set_synack_retries(1);
     for Deceived { client, server, .. } in [&lucky, &unlucky] {
         scene.wait_for("the final ACK to be refused", |events| {
             events.of_client(client.address).count("ack_refused") >= 1

@@ -49,6 +49,7 @@ pub(crate) fn all() -> Vec<Trial> {
         ("degradation", degradation::run),
         ("command_line::wrong_usage", command_line::wrong_usage),
         ("command_line::not_root", command_line::not_root),
+        ("command_line::no_capability", command_line::no_capability),
         ("command_line::no_btf", command_line::no_btf),
         ("command_line::closed_output", command_line::closed_output),
         ("command_line::filters_and_count", command_line::filters_and_count),

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::client::Client;
+use crate::harness::client::{Client, reset_all};
 use crate::harness::family::Family;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
@@ -38,7 +38,8 @@ pub(super) fn run(family: Family) {
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let depth = server.depth();
-    crate::harness::client::reset_all(clients);
+    reset_all(clients);
+    wait::until("the resets to end what is half-open", || server.half_open() == 0);
 
     let trace = scene.end(&[&server]);
     let events = &trace.events;

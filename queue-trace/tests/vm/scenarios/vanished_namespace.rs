@@ -38,6 +38,7 @@ pub(super) fn run() {
         }
         let section = trace.summary.only(Family::V4.loopback(8080));
         assert_eq!((section.netns, section.closed), (netns, true));
-        assert!(!trace.summary.text.contains("panicked"), "{}", trace.summary.text);
+        let gone = format!("namespace {netns}: gone");
+        assert!(trace.summary.text.contains(&gone), "{}", trace.summary.text);
     });
 }
