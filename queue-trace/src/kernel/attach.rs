@@ -8,6 +8,7 @@ use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
 
 use super::btf::Btf;
 use super::hooks::{Hook, Plan, Tier};
+use super::misses::Misses;
 use super::programs::{self, Refusal};
 use super::{offsets, preflight, symbols, types};
 
@@ -18,6 +19,9 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-t
 const MOST_SLOTS: u32 = 4096;
 /// What the per-CPU counters may take of kernel memory, all CPUs together.
 const COUNTER_BYTES: usize = 64 << 20;
+
+/// What is not visible on kernels before 6.7.
+const SILENT: &str = "probes that the kernel skips while another one runs (the books tell)";
 
 /// What the kernel side is asked to do.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +49,14 @@ pub struct Attached {
     pub plan: Plan,
     /// How many listeners can be told apart.
     pub slots: u32,
+}
+
+impl Attached {
+    /// Calls of our programs that the kernel has skipped so far.
+    #[must_use]
+    pub fn misses(&self) -> Misses {
+        Misses::read(&self.ebpf, self.plan.tier)
+    }
 }
 
 /// Why nothing could be attached; one line, with what to do.
@@ -117,7 +129,12 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
             denied: programs::denied(&error),
         })?;
         match programs::hook_all(&mut ebpf, types.as_ref(), &plan) {
-            Ok(()) => return Ok(Attached { ebpf, plan, slots }),
+            Ok(()) => {
+                if Misses::read(&ebpf, tier).silent {
+                    plan.losses.push(SILENT.into());
+                }
+                return Ok(Attached { ebpf, plan, slots });
+            }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
                 refused.push(refusal.hook);
             }

@@ -4,6 +4,7 @@ pub mod attach;
 pub mod btf;
 pub mod hooks;
 pub mod maps;
+pub mod misses;
 pub mod offsets;
 pub mod preflight;
 mod programs;

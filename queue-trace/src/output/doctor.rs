@@ -32,7 +32,10 @@ pub struct Examination<'a> {
 /// When `out` cannot be written to.
 pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
     let plan = &found.start.plan;
-    writeln!(out, "kernel {}: {} hooks attached", found.release, plan.hooks.len())?;
+    writeln!(out, "kernel {}: {} hooks attached ({})", found.release, plan.hooks.len(), plan.tier.name())?;
+    if let Some(refusal) = &plan.refusal {
+        writeln!(out, "by kprobes, because fentry fails here: {refusal}")?;
+    }
     for hook in &plan.hooks {
         let at = match hook.at {
             At::Entry => "entry",
@@ -81,5 +84,5 @@ fn write_watch(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> 
     for (fault, count) in &found.snapshot.faults {
         writeln!(out, "  {fault:?}: {count}")?;
     }
-    Ok(())
+    super::summary::write_missed(out, found.snapshot)
 }

@@ -263,6 +263,18 @@ fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
         };
         writeln!(out, "\n{count} {what}")?;
     }
+    write_missed(out, snapshot)
+}
+
+/// A skipped call may stand for an event that was not counted.
+pub(super) fn write_missed(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    if snapshot.missed > 0 {
+        writeln!(
+            out,
+            "\n{} calls of our probes were skipped by the kernel: counts can be too low",
+            snapshot.missed
+        )?;
+    }
     Ok(())
 }
 

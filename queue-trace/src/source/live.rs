@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub shed: Vec<(Outcome, u64)>,
     /// Troubles of the kernel side, those that happened.
     pub faults: Vec<(Fault, u64)>,
+    /// Calls of our programs that the kernel skipped, as far as it counts them.
+    pub missed: u64,
     /// The books of each namespace.
     pub books: Vec<Balance>,
 }
@@ -52,6 +54,8 @@ pub struct Live {
     records: Records,
     seeds: Seeds,
     books: Books,
+    /// Calls that were skipped before counting began.
+    missed_before: u64,
     known: HashMap<u32, (u64, Listener)>,
     closed: Vec<(Listener, Totals)>,
     last_id: u32,
@@ -83,6 +87,7 @@ impl Live {
             notes: seeds.notes.clone(),
         };
         let live = Self {
+            missed_before: attached.misses().calls,
             attached,
             maps,
             records,
@@ -175,6 +180,7 @@ impl Live {
             listeners,
             shed: Outcome::ALL.iter().copied().zip(shed).filter(|(_, count)| *count > 0).collect(),
             faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
+            missed: self.attached.misses().calls.saturating_sub(self.missed_before),
             books,
         })
     }
