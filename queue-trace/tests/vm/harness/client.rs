@@ -22,14 +22,29 @@ pub(crate) struct Client {
 impl Client {
     /// Sends a SYN. Over loopback the whole handshake usually happens within this call.
     pub(crate) fn connect(server: SocketAddr) -> Self {
+        Self::begin(Self::socket(server), server)
+    }
+
+    /// A non-blocking socket.
+    pub(crate) fn socket(server: SocketAddr) -> Socket {
         let domain = Domain::for_address(server);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    /// Sends a SYN from a socket of this kind.
+    pub(crate) fn begin(socket: Socket, server: SocketAddr) -> Self {
         let called = Instant::now();
         match socket.connect(&server.into()) {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             result => result.unwrap(),
         }
+        Self::begun(socket, called)
+    }
+
+    /// A client whose SYN is sent.
+    pub(crate) fn begun(socket: Socket, called: Instant) -> Self {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         Self { socket, address, called }
     }
