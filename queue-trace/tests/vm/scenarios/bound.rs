@@ -1,7 +1,7 @@
 //! Listeners on one port: one for every address, one for one address, one for one device. Each has
 //! its own clients, and they are no group.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::harness::client::{Client, reset_all};
 use crate::harness::family::Family;
@@ -28,21 +28,18 @@ pub(super) fn run(family: Family) {
     let address = Server::listen_in_group(loopback, 5);
     let device = Server::listen_on_device(wildcard, "lo", 5);
 
-    let connect = |to: SocketAddr, server: &Server, count: usize| {
-        let clients = Client::connect_many(to, count);
-        clients.iter().for_each(Client::wait_connected);
-        server.accept_all(count);
-        clients
-    };
-    let mut clients = connect(loopback, &address, 1);
-    clients.extend(connect((other, PORT).into(), &device, 2));
-    // From afar.
+    // The far ones come from a namespace whose SYNs are not ours.
     let here = wire.server(PORT);
     let far = beyond.run(|| Client::connect_many(here, 3));
-    everybody.accept_all(far.len());
+    let mut clients = Client::connect_many(loopback, 1);
+    clients.extend(Client::connect_many((other, PORT).into(), 2));
     clients.extend(far);
+    scene.wait_for("all connections", |events| events.count("established") == 6);
+    let servers = [&everybody, &address, &device];
+    assert_eq!(servers.map(Server::depth), [3, 1, 2], "\n{}", scene.events());
+    servers.map(|server| server.accept_all(server.depth() as usize));
 
-    let trace = scene.end(&[&address]);
+    let trace = scene.end_with(&servers, 3);
     let numbers: Vec<_> = trace.events.of("listen").map(|event| event.listener).collect();
     let accepts = numbers.iter().map(|number| trace.events.of_listener(*number).count("accept"));
     assert_eq!(accepts.collect::<Vec<_>>(), [3, 1, 2], "\n{}", trace.events);

@@ -96,6 +96,9 @@ pub(crate) fn all() -> Vec<Trial> {
             tests.push(test(format!("{name}::{version}"), move || run(family)));
         }
     }
+    // Not yet: the books of both come to be one.
+    let known = test("namespaces::same_number".into(), namespaces::same_number);
+    tests.push(known.with_ignored_flag(true));
     tests.extend(single.iter().map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }

@@ -1,5 +1,9 @@
 //! Network namespaces that appear and vanish while queue-trace looks: the books of one that came
 //! later balance from its beginning, those of one that is gone cannot be compared.
+//!
+//! The kernel gives the number of a namespace that is gone to the next one.
+
+use std::fs::File;
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
@@ -10,24 +14,39 @@ use crate::harness::summary::Summary;
 use crate::harness::tracer::{Place, Tracer};
 use crate::harness::wait;
 
-/// Short-lived namespaces; the kernel may give their numbers to later ones.
-const SHORT_LIVED: usize = 3;
+const SHORT_LIVED: usize = 2;
 const BACKLOG: u32 = 1;
 /// Clients that are refused beside those that fill the queue.
 const REFUSED: usize = 2;
 
 pub(super) fn run() {
+    look(true);
+}
+
+/// The numbers of the short-lived namespaces are given to later ones.
+pub(super) fn same_number() {
+    look(false);
+}
+
+fn look(hold_numbers: bool) {
     let tracer = Tracer::start(Place::Outside, namespace::inode(), &[]);
-    let mut gone = Vec::new();
+    let (mut gone, mut held) = (Vec::new(), Vec::new());
     for round in 0..SHORT_LIVED {
         let name = format!("short-{round}");
-        gone.push(namespace::within_fresh(&name, || {
+        let netns = namespace::within_fresh(&name, || {
             overflow();
             namespace::inode()
-        }));
-        wait::until("a namespace to lose its name", || !namespace::is_named(&name));
-        // The kernel takes it apart a little later.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        });
+        gone.push(netns);
+        // The kernel takes it apart a little later, and then its number is free.
+        if hold_numbers {
+            wait::until("the number of a namespace", || {
+                held.push(hidden());
+                held.last().is_some_and(|(_, number)| *number == netns)
+            });
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
     }
     let (trace, born, kernel) = namespace::within_fresh("long-lived", || {
         let refused = overflow();
@@ -44,9 +63,20 @@ pub(super) fn run() {
         assert!(text.contains(&told), "\n{text}");
     }
     assert!(!text.contains("DO NOT BALANCE"), "\n{text}");
+    drop(held);
     // The counts of all of them are there.
     let address = Family::V4.loopback(8080);
     assert_eq!(trace.summary.at(address).len(), SHORT_LIVED + 1, "\n{text}");
+}
+
+/// A namespace that nobody can find, and its number.
+fn hidden() -> (File, u64) {
+    let make = || {
+        // SAFETY: descriptors stay shared; only the network namespace is left.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.unwrap();
+        (File::open("/proc/thread-self/ns/net").unwrap(), namespace::inode())
+    };
+    std::thread::spawn(make).join().unwrap()
 }
 
 /// Has clients refused, and gives how many SYNs were.
