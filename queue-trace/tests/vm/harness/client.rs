@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sockopt::{ESTABLISHED, tcp_info};
+use super::sockopt::{CLOSE_WAIT, ESTABLISHED, tcp_info};
 use super::wait;
 
 /// A connection, or the attempt at one; non-blocking.
@@ -57,6 +57,11 @@ impl Client {
     /// Whether the client thinks that it is connected.
     pub(crate) fn is_connected(&self) -> bool {
         tcp_info(&self.socket).tcpi_state == ESTABLISHED
+    }
+
+    /// The same, also when the listener's side has closed already.
+    pub(crate) fn was_connected(&self) -> bool {
+        [ESTABLISHED, CLOSE_WAIT].contains(&tcp_info(&self.socket).tcpi_state)
     }
 
     /// Waits until the client thinks that it is connected.

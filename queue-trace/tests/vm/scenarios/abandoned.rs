@@ -22,6 +22,7 @@ pub(super) fn run(family: Family) {
     let reset = gone.address;
     wait::until("two connections waiting", || server.depth() == 2);
     gone.reset();
+    wait::until("both ends to be reset", || scene.moved("EstabResets") == 2);
     // It stays in the queue and is accepted.
     assert_eq!(server.depth(), 2);
     server.accept_all(2);

@@ -19,7 +19,7 @@ pub(super) fn run(family: Family) {
     // Only listen() has the limit set anew.
     assert_eq!(clamped.accept_queue(), (0, 20));
     // One after the other, before anybody could look in between.
-    [0, -1, 70].map(|backlog| again.listen_again(backlog));
+    [0, -1, 70].into_iter().for_each(|backlog| again.listen_again(backlog));
     let servers = [&clamped, &modest, &most, &again];
     scene.wait_for("seven calls of listen()", |events| events.0.len() == 7);
 

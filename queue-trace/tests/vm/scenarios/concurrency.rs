@@ -70,7 +70,7 @@ fn accept_until(server: &Server, done: &AtomicBool) -> u64 {
 fn connect(server: &Server) {
     for round in 0..ROUNDS {
         let clients = Client::connect_many(server.address, AT_ONCE);
-        clients.iter().for_each(Client::wait_connected);
+        wait::until("connections", || clients.iter().all(Client::was_connected));
         if round % 2 == 0 {
             clients.into_iter().for_each(Client::reset);
         }
