@@ -22,17 +22,17 @@ pub(crate) struct Batch {
     pub(crate) reader: u64,
 }
 
-/// How many operations make a batch: as many as drown what RCU leaves over at its end.
+/// How many operations make a batch: enough to drown what RCU leaves over at its end.
 pub(crate) const fn operations(scenario: Scenario) -> u32 {
     match scenario {
-        Scenario::CookieSyn => 3000,
+        Scenario::Connection => 2000,
         // Loopback's queue holds 1000 packets.
         Scenario::Retransmit => 500,
-        _ => 2000,
+        Scenario::RefusedSyn | Scenario::CookieSyn | Scenario::RefusedAck => 4000,
     }
 }
 
-/// Reads how many instructions a tracer's process has used.
+/// Reads how many instructions a tracer's process has used; called when a batch begins and when it ends.
 pub(crate) type Reader<'a> = &'a dyn Fn() -> Result<u64>;
 
 /// Runs a load without looking at its cost.
@@ -104,17 +104,21 @@ fn refused_acks(operations: u32, reader: Reader<'_>) -> Result<Batch> {
 /// Requests that get no answer. Their timers expire together, a second later.
 fn retransmissions(operations: u32, reader: Reader<'_>) -> Result<Batch> {
     // The wheel rounds a second up by at most 32 ms.
-    const BEFORE: Duration = Duration::from_millis(960);
-    const WINDOW: Duration = Duration::from_millis(120);
+    const BEFORE: Duration = Duration::from_millis(985);
+    const WINDOW: Duration = Duration::from_millis(75);
     let server = Server::listen(2048)?;
     let start = Instant::now();
     send_syns(&server, operations, &|| Ok(0))?;
     std::thread::sleep(BEFORE.saturating_sub(start.elapsed()));
-    counted("TCPSynRetrans", || {
+    let batch = counted("TCPSynRetrans", || {
         let reader_before = reader()?;
         let instructions = clock::interruptions(WINDOW);
         Ok(Batch { instructions, operations, reader: reader()? - reader_before })
-    })
+    });
+    drop(server);
+    // By then the requests' timers have found their listener closed, and trouble no later batch.
+    pause(4000);
+    batch
 }
 
 /// Sends SYNs of as many clients.

@@ -1,5 +1,6 @@
 //! What the kernel knows about the programs in it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
@@ -39,9 +40,18 @@ pub(crate) fn report(tracer: Tracer, hooks: &[Hook]) -> Result<()> {
 
 fn parts(tracer: Tracer, scenario: Scenario, hooks: &[Hook]) -> Result<()> {
     let before: BTreeMap<_, _> = programs()?.into_iter().map(|one| (one.id(), one)).collect();
-    let stats = enable_stats(Stats::RunTime).context("the kernel does not measure programs")?;
-    let batch = scenario::measure(scenario, scenario::operations(scenario), &|| Ok(0))?;
-    drop(stats);
+    // On from the beginning of the batch to its end, not while it is prepared.
+    let switch = RefCell::new(None);
+    let turn = || {
+        let off = switch.take();
+        if off.is_none() {
+            let on =
+                enable_stats(Stats::RunTime).context("the kernel does not measure programs")?;
+            switch.replace(Some(on));
+        }
+        Ok(0)
+    };
+    let batch = scenario::measure(scenario, scenario::operations(scenario), &turn)?;
     let programs = programs()?;
     // The kernel keeps 15 bytes of a name, but queue-trace loads in the order of its hooks.
     let named = hooks.len() == programs.len();
