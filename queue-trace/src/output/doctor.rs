@@ -32,7 +32,13 @@ pub struct Examination<'a> {
 /// When `out` cannot be written to.
 pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
     let plan = &found.start.plan;
-    writeln!(out, "kernel {}: {} hooks attached ({})", found.release, plan.hooks.len(), plan.tier.name())?;
+    writeln!(
+        out,
+        "kernel {}: {} hooks attached ({})",
+        found.release,
+        plan.hooks.len(),
+        plan.tier.name()
+    )?;
     if let Some(refusal) = &plan.refusal {
         writeln!(out, "by kprobes, because fentry fails here: {refusal}")?;
     }
