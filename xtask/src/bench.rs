@@ -18,7 +18,7 @@ mod table;
 /// Measures what queue-trace costs the kernel, in instructions, beside its peers
 ///
 /// Boots each kernel in an emulator that counts instructions, and runs the same load alone and with
-/// each watcher attached. docs/cost.md says how to read the tables.
+/// each watcher attached. xtask/cost.md says how to read the tables.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
