@@ -20,6 +20,7 @@ mod full_queue;
 mod half_open_ends;
 mod listen_again;
 mod ordinary;
+mod random;
 mod reset_on_overflow;
 mod under_load;
 mod vanished_namespace;
@@ -27,8 +28,8 @@ mod vanished_namespace;
 /// A scenario that is run for each version of IP.
 type ForFamily = fn(Family);
 
-/// All tests.
-pub(crate) fn all() -> Vec<Trial> {
+/// All tests. The filter is what the names of those to run contain.
+pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     let both: &[(&str, ForFamily)] = &[
         ("full_queue", full_queue::run),
         ("reset_on_overflow", reset_on_overflow::run),
@@ -60,6 +61,7 @@ pub(crate) fn all() -> Vec<Trial> {
             tests.push(test(format!("{name}::{version}"), move || run(family)));
         }
     }
+    tests.extend(random::tests(filter));
     tests.extend(single.iter().map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }
