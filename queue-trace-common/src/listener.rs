@@ -7,6 +7,9 @@ pub const LISTENER_STREAMS: u32 = 1;
 /// Bit of [`ListenerRef::flags`]: the listener left LISTEN; its kernel address may be reused.
 pub const LISTENER_CLOSED: u32 = 2;
 
+/// [`ListenerInfo::asked`] where nobody saw it. Not -1, which programs ask for to get the most there is.
+pub const NOT_SEEN: u32 = 1 << 31;
+
 /// Value of the map that finds a listener by the kernel address of its socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -42,7 +45,7 @@ pub struct ListenerInfo {
     pub device: u32,
     /// `sk_max_ack_backlog` as last set by `listen()` or seen at the first event.
     pub limit: u32,
-    /// The backlog that the program asked `listen()` for; [`crate::MISSING`] if we did not see it.
+    /// The backlog that the program asked `listen()` for; [`NOT_SEEN`] if we did not see it.
     pub asked: u32,
     /// `net.core.somaxconn` when `listen()` was called; [`crate::MISSING`] if we did not see it.
     pub somaxconn: u32,

@@ -9,7 +9,8 @@ pub struct Record {
     /// When it happened.
     pub time_ns: u64,
     /// How long it took: the wait of an accept, the handshake of an establishment, the age of a
-    /// half-open request that ended. 0: not known.
+    /// half-open request that ended. 0: not known. Of `listen()`, which takes no time: the backlog
+    /// asked for in the low half, `somaxconn` in the high one.
     pub duration_ns: u64,
     /// The client's address; an IPv4 address fills the first four bytes.
     pub client_address: [u8; 16],

@@ -1,7 +1,7 @@
 //! Listeners that come, change their backlog, and go. Process context.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
-use queue_trace_common::{LISTENER_CLOSED, ListenerInfo, MISSING, Outcome};
+use queue_trace_common::{LISTENER_CLOSED, ListenerInfo, MISSING, NOT_SEEN, Outcome};
 
 use crate::config::{has, offset};
 use crate::listener::{self, Opener};
@@ -24,7 +24,7 @@ fn asked() -> u32 {
     // SAFETY: only this thread writes its entry.
     let asked = unsafe { maps::ASKED.get(thread) }.copied();
     let _ = maps::ASKED.remove(thread);
-    asked.unwrap_or(MISSING)
+    asked.unwrap_or(NOT_SEEN)
 }
 
 /// `net.core.somaxconn` of the socket's namespace, now.
@@ -81,10 +81,13 @@ pub fn listened<M: Memory>(sk: *const u8) {
     let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) else { return };
     // SAFETY: aligned words, written under the socket's lock.
     let former = unsafe { granted::<M>(sk, &mut *info) };
+    // SAFETY: as above. The record has its own copy: the next call changes the slot's.
+    let (asked, somaxconn) = unsafe { ((*info).asked, (*info).somaxconn) };
     let outcome = if known.is_some() { Outcome::BacklogChanged } else { Outcome::Listen };
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_process(record);
         record.detail = former;
+        record.duration_ns = u64::from(asked) | u64::from(somaxconn) << 32;
     });
 }
 

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use queue_trace_common::{
     COMM_LENGTH, Fault, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef, MAX_PORTS,
-    MISSING,
+    MISSING, NOT_SEEN,
 };
 
 use crate::config::{config, offset};
@@ -133,7 +133,7 @@ fn describe<M: Memory>(sk: *const u8, opener: &Opener, info: &mut ListenerInfo) 
         info.netns = Probed::read(net, offset!(netns));
         info.device = M::read(sk, offset!(device));
         info.limit = M::read(sk, offset!(limit));
-        info.asked = MISSING;
+        info.asked = NOT_SEEN;
         info.somaxconn = MISSING;
         info.port = M::read(sk, offset!(local_port));
         info.family = family;

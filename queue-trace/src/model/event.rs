@@ -40,15 +40,17 @@ impl QueueEvent {
     /// The event of a record; nothing for an outcome that this program does not know.
     #[must_use]
     pub fn from_record(record: &Record) -> Option<Self> {
+        let outcome = Outcome::from_number(record.outcome)?;
+        let takes_time = !matches!(outcome, Outcome::Listen | Outcome::BacklogChanged);
         Some(Self {
             time_ns: record.time_ns,
-            outcome: Outcome::from_number(record.outcome)?,
+            outcome,
             client: address(&record.client_address, record.client_version)
                 .map(|address| SocketAddr::new(address, record.client_port)),
             accept_depth: record.accept_depth,
             syn_depth: record.syn_depth,
             limit: record.limit,
-            duration_ns: (record.duration_ns != 0).then_some(record.duration_ns),
+            duration_ns: Some(record.duration_ns).filter(|ns| takes_time && *ns != 0),
             detail: record.detail,
             process: (record.pid != 0)
                 .then(|| Process { pid: record.pid, comm: text(&record.comm) }),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use queue_trace_common::{Event, ListenerInfo, MISSING, Outcome, Tally};
+use queue_trace_common::{Event, ListenerInfo, MISSING, NOT_SEEN, Outcome, Record, Tally};
 
 use super::event::{Process, text};
 
@@ -53,11 +53,18 @@ impl Listener {
             device: (info.device != 0).then_some(info.device),
             netns: info.netns,
             limit: info.limit,
-            asked: known(info.asked),
+            asked: seen(info.asked),
             somaxconn: known(info.somaxconn),
             owners: if info.pid == 0 { Vec::new() } else { vec![opener] },
             closed: info.closed_ns != 0,
         }
+    }
+
+    /// The listener as it was right after the `listen()` of this record.
+    #[must_use]
+    pub fn after(&self, record: &Record) -> Self {
+        let (asked, somaxconn) = (record.duration_ns as u32, (record.duration_ns >> 32) as u32);
+        Self { asked: seen(asked), somaxconn: known(somaxconn), ..self.clone() }
     }
 
     /// `address:port`, with brackets around IPv6.
@@ -68,6 +75,10 @@ impl Listener {
         }
         std::net::SocketAddr::new(self.address, self.port).to_string()
     }
+}
+
+fn seen(backlog: u32) -> Option<u32> {
+    (backlog != NOT_SEEN).then_some(backlog)
 }
 
 fn known(value: u32) -> Option<u32> {

@@ -218,7 +218,11 @@ impl Names<'_> {
         if changed || !self.known.contains_key(&record.slot) {
             self.refresh(record.slot);
         }
-        self.known.get(&record.slot).is_none_or(|(_, listener)| each(listener, &event))
+        self.known.get(&record.slot).is_none_or(|(_, listener)| match changed {
+            // The next call may have changed the slot by now.
+            true => each(&listener.after(record), &event),
+            false => each(listener, &event),
+        })
     }
 
     /// Reads a slot anew; its listener keeps its number while it is the same one.
