@@ -67,7 +67,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     if pass.saw(seen::HASHDANCE | seen::REQUEST_DROPPED) {
         gauge::left::<M>(listener, sk, Queue::Syn);
     }
-    migrate::after_ack::<M>(pass, sk, outcome);
+    migrate::after_ack::<M>(pass, sk, skb, outcome);
     tell::<M>(listener, sk, skb, outcome, &pass.dropped);
 }
 

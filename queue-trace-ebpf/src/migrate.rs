@@ -101,7 +101,7 @@ pub fn after_timer(pass: &Pass) {
 
 /// A final ACK for a request of a closed listener has been dealt with.
 #[inline(always)]
-pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, outcome: Outcome) {
+pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, outcome: Outcome) {
     if !pass.saw(seen::MIGRATING) {
         return;
     }
@@ -110,7 +110,9 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, outcome: Outcome) {
     match outcome {
         Outcome::Established => {
             report::tally(listener::find::<M>(sk), Tally::MigratedHere);
-            report::report::<Probed>(listener, former, Outcome::MigratedRequest, |_| {});
+            report::report::<Probed>(listener, former, Outcome::MigratedRequest, |record| {
+                report::set_client(record, &packet::client::<M>(skb));
+            });
         }
         Outcome::AckAcceptQueueFull
         | Outcome::AckAcceptQueueFullReset
@@ -118,7 +120,9 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, outcome: Outcome) {
         | Outcome::AckClosing
             if !pass.saw(seen::CLONE_FAILED) =>
         {
-            report::report::<Probed>(listener, former, Outcome::MigrationFailed, |_| {});
+            report::report::<Probed>(listener, former, Outcome::MigrationFailed, |record| {
+                report::set_client(record, &packet::client::<M>(skb));
+            });
         }
         _ => {}
     }

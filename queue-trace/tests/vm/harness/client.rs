@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sockopt::{ESTABLISHED, tcp_info};
+use super::sockopt::{CLOSE_WAIT, ESTABLISHED, tcp_info};
 use super::wait;
 
 /// A connection, or the attempt at one; non-blocking.
@@ -22,14 +22,29 @@ pub(crate) struct Client {
 impl Client {
     /// Sends a SYN. Over loopback the whole handshake usually happens within this call.
     pub(crate) fn connect(server: SocketAddr) -> Self {
+        Self::begin(Self::socket(server), server)
+    }
+
+    /// A non-blocking socket.
+    pub(crate) fn socket(server: SocketAddr) -> Socket {
         let domain = Domain::for_address(server);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    /// Sends a SYN from a socket of this kind.
+    pub(crate) fn begin(socket: Socket, server: SocketAddr) -> Self {
         let called = Instant::now();
         match socket.connect(&server.into()) {
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
             result => result.unwrap(),
         }
+        Self::begun(socket, called)
+    }
+
+    /// A client whose SYN is sent.
+    pub(crate) fn begun(socket: Socket, called: Instant) -> Self {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         Self { socket, address, called }
     }
@@ -42,6 +57,11 @@ impl Client {
     /// Whether the client thinks that it is connected.
     pub(crate) fn is_connected(&self) -> bool {
         tcp_info(&self.socket).tcpi_state == ESTABLISHED
+    }
+
+    /// The same, also when the listener's side has closed already.
+    pub(crate) fn was_connected(&self) -> bool {
+        [ESTABLISHED, CLOSE_WAIT].contains(&tcp_info(&self.socket).tcpi_state)
     }
 
     /// Waits until the client thinks that it is connected.

@@ -25,7 +25,11 @@ pub(crate) struct Event {
     pub(crate) age_ns: Option<u64>,
     pub(crate) data_bytes: Option<u32>,
     pub(crate) retransmit: Option<u32>,
+    pub(crate) acked: Option<bool>,
     pub(crate) former_limit: Option<u32>,
+    pub(crate) asked_backlog: Option<u32>,
+    pub(crate) somaxconn: Option<u32>,
+    pub(crate) errno: Option<i32>,
     pub(crate) pid: Option<u32>,
     pub(crate) comm: Option<String>,
 }

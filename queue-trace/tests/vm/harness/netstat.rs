@@ -32,6 +32,11 @@ impl Counters {
         Self(counters)
     }
 
+    /// Whether this kernel has such a counter.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The counter of that name.
     pub(crate) fn get(&self, name: &str) -> u64 {
         *self.0.get(name).unwrap_or_else(|| panic!("this kernel has no counter {name}"))

@@ -70,13 +70,28 @@ pub(crate) fn rst(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     })
 }
 
-fn segment(from: SocketAddr, to: SocketAddr, shape: impl FnOnce(&mut TcpHeader)) -> Vec<u8> {
+/// A segment of any shape.
+pub(crate) fn segment(
+    from: SocketAddr,
+    to: SocketAddr,
+    shape: impl FnOnce(&mut TcpHeader),
+) -> Vec<u8> {
+    with_data(from, to, &[], shape)
+}
+
+/// The same with data.
+pub(crate) fn with_data(
+    from: SocketAddr,
+    to: SocketAddr,
+    data: &[u8],
+    shape: impl FnOnce(&mut TcpHeader),
+) -> Vec<u8> {
     let mut tcp = TcpHeader::new(from.port(), to.port(), CLIENT_START, 65_535);
     shape(&mut tcp);
     let mut packet = Vec::new();
     PacketBuilder::ip(ip_header(from.ip(), to.ip(), etherparse::IpNumber::TCP))
         .tcp_header(tcp)
-        .write(&mut packet, &[])
+        .write(&mut packet, data)
         .unwrap();
     packet
 }

@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::client::Client;
 use super::family::Family;
 use super::netstat;
-use super::sockopt::{set_tcp, tcp_info};
+use super::sockopt::{CLOSE_WAIT, set_tcp, tcp_info};
 use super::wait::{self, PATIENCE};
 
 /// Bit of the TCP header's flags.
@@ -17,7 +17,7 @@ const SYN: u32 = 0x02;
 /// A listener that accepts when told to.
 #[derive(Debug)]
 pub(crate) struct Server {
-    socket: Socket,
+    pub(super) socket: Socket,
     pub(crate) address: SocketAddr,
 }
 
@@ -45,6 +45,17 @@ impl Server {
         socket
     }
 
+    /// A socket that shares its address with others, not bound yet.
+    fn shared(address: SocketAddr) -> Socket {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        if address.is_ipv6() {
+            socket.set_only_v6(true).unwrap();
+        }
+        socket.set_reuse_port(true).unwrap();
+        socket
+    }
+
     /// A socket bound to a port of every device, for IPv6 and IPv4.
     pub(crate) fn bound_dual_stack(port: u16) -> Socket {
         let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
@@ -56,6 +67,21 @@ impl Server {
     /// `listen(backlog)` on `address`.
     pub(crate) fn listen(address: SocketAddr, backlog: i32) -> Self {
         Self::start(Self::bound(address), backlog)
+    }
+
+    /// The same with `SO_REUSEPORT`: others can have the address too.
+    pub(crate) fn listen_in_group(address: SocketAddr, backlog: i32) -> Self {
+        let socket = Self::shared(address);
+        socket.bind(&address.into()).unwrap();
+        Self::start(socket, backlog)
+    }
+
+    /// The same for one device only.
+    pub(crate) fn listen_on_device(address: SocketAddr, device: &str, backlog: i32) -> Self {
+        let socket = Self::shared(address);
+        socket.bind_device(Some(device.as_bytes())).unwrap();
+        socket.bind(&address.into()).unwrap();
+        Self::start(socket, backlog)
     }
 
     /// The same with `TCP_DEFER_ACCEPT`: a bare final ACK does not make a connection.
@@ -73,6 +99,11 @@ impl Server {
         // Also the timeout of accept(): a scenario that goes wrong must not hang.
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket, address }
+    }
+
+    /// `shutdown()`: it is a listener no more, and may be one again.
+    pub(crate) fn shut_down(&self) {
+        self.socket.shutdown(std::net::Shutdown::Both).unwrap();
     }
 
     /// `listen()` again, with another backlog.
@@ -149,6 +180,11 @@ impl Server {
 }
 
 impl Accepted {
+    /// Whether the client has closed its side.
+    pub(crate) fn is_at_end(&self) -> bool {
+        tcp_info(&self.socket).tcpi_state == CLOSE_WAIT
+    }
+
     /// Reads until `size` bytes have come.
     pub(crate) fn read(&self, size: usize) -> Vec<u8> {
         use std::io::Read;

@@ -6,6 +6,9 @@ use std::os::fd::AsRawFd;
 /// `TCP_ESTABLISHED`, a state in `struct tcp_info`.
 pub(crate) const ESTABLISHED: u8 = 1;
 
+/// `TCP_CLOSE_WAIT`.
+pub(crate) const CLOSE_WAIT: u8 = 8;
+
 /// Sets an option of `IPPROTO_TCP` whose value is an `int`.
 pub(crate) fn set_tcp(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) {
     // SAFETY: pointer and size describe an int that lives through the call.

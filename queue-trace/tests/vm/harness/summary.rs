@@ -22,6 +22,8 @@ pub(crate) struct Section {
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) accept_peak: u32,
     pub(crate) syn_peak: u32,
+    /// All lines below the heading, without what is in front.
+    pub(crate) rows: Vec<String>,
 }
 
 impl Summary {
@@ -78,6 +80,7 @@ fn heading(line: &str) -> Option<Section> {
 
 /// A line like `syn_refused   7  7 accept_queue_full`, or the one with the peaks.
 fn fill(section: &mut Section, row: &str) {
+    section.rows.push(row.trim_start().to_owned());
     if let Some(peaks) = row.strip_prefix("peak depth") {
         let numbers: Vec<u32> = peaks
             .split(|c: char| !c.is_ascii_digit())

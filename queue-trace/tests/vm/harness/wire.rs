@@ -15,10 +15,28 @@ use super::wait;
 
 const NAME: &str = "wire";
 
-/// A tun device.
+/// The end of a wire that is outside.
+pub(crate) trait Device: std::fmt::Debug {
+    /// Sends an IP packet.
+    fn send(&self, packet: &[u8]) -> std::io::Result<usize>;
+    /// Receives an IP packet, if one is there.
+    fn receive(&self, packet: &mut [u8]) -> std::io::Result<usize>;
+}
+
+impl Device for File {
+    fn send(&self, packet: &[u8]) -> std::io::Result<usize> {
+        (&*self).write(packet)
+    }
+
+    fn receive(&self, packet: &mut [u8]) -> std::io::Result<usize> {
+        (&*self).read(packet)
+    }
+}
+
+/// A tun device, or a pair of veth devices.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    device: File,
+    device: Box<dyn Device>,
     family: Family,
     syns: Cell<u64>,
     replies: RefCell<Vec<Reply>>,
@@ -41,6 +59,11 @@ impl Wire {
             Family::V4 => ip(&["addr", "add", "10.9.0.1/16", "dev", NAME]),
             Family::V6 => ip(&["-6", "addr", "add", "fd09::1/64", "dev", NAME]),
         }
+        Self::new(Box::new(device), family)
+    }
+
+    /// A wire with this end.
+    pub(crate) fn new(device: Box<dyn Device>, family: Family) -> Self {
         let wire = Self { device, family, syns: Cell::new(0), replies: RefCell::default() };
         // The kernel makes an IPv6 address usable from a work queue, a moment later.
         wait::until("the address to be usable", || UdpSocket::bind(wire.server(0)).is_ok());
@@ -77,12 +100,18 @@ impl Wire {
 
     /// Sends a packet into the namespace.
     pub(crate) fn send(&self, packet: &[u8]) {
-        assert_eq!((&self.device).write(packet).unwrap(), packet.len());
+        assert_eq!(self.device.send(packet).unwrap(), packet.len());
     }
 
     /// Sends a SYN.
     pub(crate) fn syn(&self, from: SocketAddr, to: SocketAddr) {
         self.send(&packets::syn(from, to));
+        self.syns.set(self.syns.get() + 1);
+    }
+
+    /// Sends a SYN of another shape.
+    pub(crate) fn crafted_syn(&self, packet: &[u8]) {
+        self.send(packet);
         self.syns.set(self.syns.get() + 1);
     }
 
@@ -118,7 +147,7 @@ impl Wire {
     fn read(&self) {
         let mut packet = [0; 2048];
         loop {
-            match (&self.device).read(&mut packet) {
+            match self.device.receive(&mut packet) {
                 Ok(size) => self.replies.borrow_mut().extend(Reply::parse(&packet[..size])),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => panic!("cannot read from the wire: {error}"),

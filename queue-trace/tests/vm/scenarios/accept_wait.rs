@@ -59,7 +59,7 @@ fn assert_wait(events: &Events, client: &Client, least: Duration, most: Duration
 }
 
 /// Whether a thread is in `accept4()` and sleeps there.
-fn is_accepting(thread: i32) -> bool {
+pub(super) fn is_accepting(thread: i32) -> bool {
     let path = format!("/proc/self/task/{thread}");
     let call = fs::read_to_string(format!("{path}/syscall")).unwrap();
     let in_accept = call.split(' ').next() == Some(&libc::SYS_accept4.to_string());

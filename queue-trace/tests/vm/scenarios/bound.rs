@@ -1,0 +1,51 @@
+//! Listeners on one port: one for every address, one for one address, one for one device. Each has
+//! its own clients, and they are no group.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::harness::client::{Client, reset_all};
+use crate::harness::family::Family;
+use crate::harness::namespace::ip;
+use crate::harness::scene::Scene;
+use crate::harness::server::Server;
+use crate::harness::tracer::Place;
+use crate::harness::veth;
+
+const PORT: u16 = 8080;
+
+pub(super) fn run(family: Family) {
+    let scene = Scene::begin(Place::Outside);
+    let (wire, beyond) = veth::lay(family);
+    let other: IpAddr = match family {
+        Family::V4 => Ipv4Addr::new(127, 0, 0, 2).into(),
+        Family::V6 => Ipv6Addr::new(0xfd08, 0, 0, 0, 0, 0, 0, 1).into(),
+    };
+    if family == Family::V6 {
+        ip(&["-6", "addr", "add", "fd08::1/128", "dev", "lo"]);
+    }
+    let (wildcard, loopback) = (family.wildcard(PORT), family.loopback(PORT));
+    let everybody = Server::listen_in_group(wildcard, 5);
+    let address = Server::listen_in_group(loopback, 5);
+    let device = Server::listen_on_device(wildcard, "lo", 5);
+
+    // The far ones come from a namespace whose SYNs are not ours.
+    let here = wire.server(PORT);
+    let far = beyond.run(|| Client::connect_many(here, 3));
+    let mut clients = Client::connect_many(loopback, 1);
+    clients.extend(Client::connect_many((other, PORT).into(), 2));
+    clients.extend(far);
+    scene.wait_for("all connections", |events| events.count("established") == 6);
+    let servers = [&everybody, &address, &device];
+    assert_eq!(servers.map(Server::depth), [3, 1, 2], "\n{}", scene.events());
+    for server in servers {
+        server.accept_all(server.depth() as usize);
+    }
+
+    let trace = scene.end_with(&servers, 3);
+    let numbers: Vec<_> = trace.events.of("listen").map(|event| event.listener).collect();
+    let accepts = numbers.iter().map(|number| trace.events.of_listener(*number).count("accept"));
+    assert_eq!(accepts.collect::<Vec<_>>(), [3, 1, 2], "\n{}", trace.events);
+    assert!(!trace.summary.text.contains("group of"), "\n{}", trace.summary.text);
+    assert_eq!(trace.summary.at(wildcard).len(), 2);
+    reset_all(clients);
+}
