@@ -20,6 +20,9 @@ pub fn sought<M: Memory>(sk: *const u8, segment: u64, found: u64) {
     }
     let Some(pass) = pass::current() else { return };
     pass.clone = 0;
+    if pass.kind == Kind::None as u32 {
+        pass.former = sk as u64;
+    }
     // Before `tcp_check_req`, whose pass has not begun.
     pass.migrating_to = if segment != 0 || pass.kind == Kind::Timer as u32 { found } else { 0 };
     // SAFETY: `sk` is a socket.
@@ -34,7 +37,9 @@ pub fn sought<M: Memory>(sk: *const u8, segment: u64, found: u64) {
 #[inline(always)]
 pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     let Some(pass) = pass::current() else { return };
-    let from = former(request);
+    // The request of a cookie has no listener; that of a waiting connection is the one that closes.
+    let from =
+        if pass.kind == Kind::None as u32 { pass.former as *const u8 } else { former(request) };
     // The request may be gone when the pass ends.
     pass.dropped.client = packet::peer::<Probed>(request);
     if clone == 0 {
@@ -49,7 +54,6 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
     // which `inet_child_forget` would tell.
     pass.clone = clone;
-    pass.former = from as u64;
     tell(from, &pass.dropped.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
