@@ -68,7 +68,22 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
         gauge::left::<M>(listener, sk, Queue::Syn);
     }
     migrate::after_ack::<M>(pass, sk, skb, outcome);
-    tell::<M>(listener, sk, skb, outcome, &pass.dropped);
+    if pass.saw(seen::MIGRATING) && ends_request(outcome) {
+        // It was not taken over: the listener that it was queued at lost it.
+        let former = pass.former as *const u8;
+        tell::<Probed>(listener::find::<Probed>(former), former, skb, outcome, &pass.dropped);
+    } else {
+        tell::<M>(listener, sk, skb, outcome, &pass.dropped);
+    }
+}
+
+/// Whether the request is gone and no connection came of it.
+#[inline(always)]
+fn ends_request(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::ExpiredReset | Outcome::AckAcceptQueueFullReset | Outcome::AckClosing
+    )
 }
 
 #[inline(always)]

@@ -33,9 +33,24 @@ unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
         let limit = M::read(sk, offset!(limit));
         match queue {
             Queue::Accept => (M::read(sk, offset!(accept_depth)), limit),
-            Queue::Syn => (Probed::read(sk, offset!(syn_depth)), limit),
+            Queue::Syn => (syn_depth(sk), limit),
         }
     }
+}
+
+/// The depth of the SYN queue.
+///
+/// From 5.14 on the kernel takes one away from the wrong listener when a RST ends a request that it is
+/// about to migrate, and from none that makes -1 (`tcp_check_req` gives `inet_csk_reqsk_queue_drop` the
+/// new listener). That is none, too.
+///
+/// # Safety
+/// `sk` must be a listening socket.
+#[inline(always)]
+pub unsafe fn syn_depth(sk: *const u8) -> u32 {
+    // SAFETY: the caller's promise.
+    let depth: i32 = unsafe { Probed::read(sk, offset!(syn_depth)) };
+    if depth < 0 { 0 } else { depth as u32 }
 }
 
 /// Something entered the queue: its peak, and the beginning of a time when it is full.

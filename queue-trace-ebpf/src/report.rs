@@ -5,9 +5,9 @@ use queue_trace_common::{LISTENER_STREAMS, Outcome, Record, Tally};
 
 use crate::config::{config, offset};
 use crate::listener::Listener;
-use crate::maps;
-use crate::memory::{Memory, Probed};
+use crate::memory::Memory;
 use crate::pass::Client;
+use crate::{gauge, maps};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
 /// completes. The count is exact whatever becomes of the record.
@@ -35,7 +35,7 @@ pub fn report<M: Memory>(
             outcome: outcome as u8,
             accept_depth: M::read(sk, offset!(accept_depth)),
             limit: M::read(sk, offset!(limit)),
-            syn_depth: Probed::read(sk, offset!(syn_depth)),
+            syn_depth: gauge::syn_depth(sk),
             ..BLANK
         });
         fill(&mut *record);
