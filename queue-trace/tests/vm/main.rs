@@ -20,5 +20,6 @@ fn main() -> ExitCode {
     let mut arguments = libtest_mimic::Arguments::from_args();
     // One at a time: each scenario attaches to the whole kernel, and times things.
     arguments.test_threads = Some(1);
-    libtest_mimic::run(&arguments, scenarios::all()).exit_code()
+    let tests = scenarios::all(arguments.filter.as_deref());
+    libtest_mimic::run(&arguments, tests).exit_code()
 }

@@ -42,6 +42,11 @@ impl Counters {
         *self.0.get(name).unwrap_or_else(|| panic!("this kernel has no counter {name}"))
     }
 
+    /// Whether this kernel has such a counter.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// How far a counter moved since `earlier`.
     pub(crate) fn since(&self, earlier: &Self, name: &str) -> u64 {
         self.get(name) - earlier.get(name)
@@ -60,6 +65,18 @@ pub(crate) fn half_open(port: u16) -> u64 {
             // TCP_SYN_RECV
             count += u64::from(local.ends_with(&suffix) && state == "03");
         }
+    }
+    count
+}
+
+/// How many sockets and requests of the calling thread's namespace are in a state, in which
+/// `/proc/net/tcp` and `tcp6` write two hexadecimal digits.
+pub(crate) fn in_state(state: &str) -> u64 {
+    let mut count = 0;
+    for file in ["tcp", "tcp6"] {
+        let text = std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap();
+        let states = text.lines().skip(1).map(|line| line.split_ascii_whitespace().nth(3));
+        count += states.filter(|found| *found == Some(state)).count() as u64;
     }
     count
 }

@@ -41,6 +41,15 @@ pub(crate) struct Trace {
 impl Tracer {
     /// Starts it, and waits until it counts. Of its events, those of one namespace are kept.
     pub(crate) fn start(place: Place, netns: u64, arguments: &[&str]) -> Self {
+        Self::start_keeping(place, move |event| event.netns == netns, arguments)
+    }
+
+    /// The same; of its events, those that satisfy a condition are kept.
+    pub(crate) fn start_keeping(
+        place: Place,
+        keep: impl Fn(&Event) -> bool + Send + 'static,
+        arguments: &[&str],
+    ) -> Self {
         let mut command = program::queue_trace();
         command.args(["trace", "--format", "json", "--verify"]).args(arguments);
         command.args(program::attach_arguments());
@@ -56,7 +65,7 @@ impl Tracer {
             feed(child.stdout.take(), Arc::clone(&events), move |events, line| {
                 let event: Event = serde_json::from_str(&line)
                     .unwrap_or_else(|error| panic!("{error} in the line {line}"));
-                if event.netns == netns {
+                if keep(&event) {
                     events.0.push(event);
                 }
             }),

@@ -143,6 +143,12 @@ impl Wire {
         self.reply(client, |reply| reply.port == server.port() && reply.is_synack())
     }
 
+    /// What has come since the last call, without waiting.
+    pub(crate) fn answers(&self) -> Vec<Reply> {
+        self.read();
+        self.replies.take()
+    }
+
     /// Takes what has come.
     fn read(&self) {
         let mut packet = [0; 2048];

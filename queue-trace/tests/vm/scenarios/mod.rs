@@ -35,6 +35,7 @@ mod no_route;
 mod not_unicast;
 mod ordinary;
 mod proven_peer;
+mod random;
 mod refused_clients;
 mod reset_on_overflow;
 mod reuseport_group;
@@ -45,8 +46,8 @@ mod vanished_namespace;
 /// A scenario that is run for each version of IP.
 type ForFamily = fn(Family);
 
-/// All tests.
-pub(crate) fn all() -> Vec<Trial> {
+/// All tests. The filter is what the names of those to run contain.
+pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     let both: &[(&str, ForFamily)] = &[
         ("full_queue", full_queue::run),
         ("reset_on_overflow", reset_on_overflow::run),
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Vec<Trial> {
     // Not yet: the books of both come to be one.
     let known = test("namespaces::same_number".into(), namespaces::same_number);
     tests.push(known.with_ignored_flag(true));
+    tests.extend(random::tests(filter));
     tests.extend(single.iter().map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }

@@ -1,0 +1,356 @@
+//! Whether everything adds up, to the packet.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::storm::Facts;
+use crate::harness::events::{Event, Events};
+use crate::harness::summary::{Section, Summary};
+
+/// Counts of outcomes: an event, and its reason or nothing.
+type Counts = BTreeMap<(String, String), u64>;
+
+/// An event with the reason that counts; `*` for every one.
+type Terms = &'static [(&'static str, &'static str)];
+
+/// One of the kernel's counters.
+struct Identity {
+    counter: &'static str,
+    terms: Terms,
+    /// Beginnings of what the summary says beside the outcomes.
+    beside: &'static [&'static str],
+}
+
+const FALLBACK: &str = "Fast Open attempts failed";
+const MIGRATED_HERE: &str = "requests and connections came over";
+
+/// kernel.md section 5.14.
+const IDENTITIES: &[Identity] = &[
+    Identity {
+        counter: "ListenDrops",
+        terms: &[
+            ("syn_refused", "*"),
+            ("ack_refused", "accept_queue_full"),
+            ("ack_refused", "accept_queue_full_reset"),
+            ("ack_refused", "cookie_accept_queue_full"),
+            ("ack_refused", "child_failed"),
+            ("request_expired", "icmp_error"),
+        ],
+        beside: &[FALLBACK],
+    },
+    Identity {
+        counter: "TCPReqQFullDrop",
+        terms: &[("syn_refused", "syn_queue_full")],
+        beside: &[],
+    },
+    Identity { counter: "TCPReqQFullDoCookies", terms: &[], beside: &["times a full SYN queue"] },
+    Identity { counter: "SyncookiesSent", terms: &[("syn_cookie", "*")], beside: &[] },
+    Identity {
+        counter: "SyncookiesRecv",
+        terms: &[
+            ("cookie_valid", "*"),
+            ("ack_refused", "cookie_accept_queue_full"),
+            ("ack_refused", "cookie_child_failed"),
+        ],
+        beside: &[],
+    },
+    Identity { counter: "SyncookiesFailed", terms: &[("cookie_invalid", "*")], beside: &[] },
+    Identity { counter: "TCPDeferAcceptDrop", terms: &[("ack_deferred", "*")], beside: &[] },
+    Identity {
+        counter: "EmbryonicRsts",
+        terms: &[
+            ("request_expired", "reset_by_client"),
+            ("ack_refused", "accept_queue_full_reset"),
+        ],
+        beside: &[],
+    },
+    Identity {
+        counter: "TCPFastOpenCookieReqd",
+        terms: &[],
+        beside: &["SYNs asked for a Fast Open cookie"],
+    },
+    Identity {
+        counter: "TCPFastOpenListenOverflow",
+        terms: &[],
+        beside: &["SYNs found Fast Open's own queue full"],
+    },
+    Identity {
+        counter: "TCPMigrateReqSuccess",
+        terms: &[("migrated", "request"), ("migrated", "connection")],
+        beside: &[],
+    },
+    Identity { counter: "TCPMigrateReqFailure", terms: &[("migrated", "failed")], beside: &[] },
+    Identity { counter: "TCPFastOpenPassive", terms: &[("syn_fastopen", "*")], beside: &[] },
+];
+
+const OVERFLOWS: Terms = &[
+    ("syn_refused", "accept_queue_full"),
+    ("ack_refused", "accept_queue_full"),
+    ("ack_refused", "accept_queue_full_reset"),
+    ("ack_refused", "cookie_accept_queue_full"),
+];
+
+/// Ways into the accept queue, and out of it.
+const ENTERED: Terms = &[("established", ""), ("cookie_valid", "*"), ("syn_fastopen", "*")];
+const LEFT: Terms = &[("accept", "*"), ("abandoned", "*")];
+/// Ways out of the SYN queue.
+const ENDED: Terms = &[
+    ("established", "*"),
+    ("request_expired", "*"),
+    ("ack_refused", "accept_queue_full_reset"),
+    ("ack_refused", "listener_closing"),
+];
+/// What can become of a SYN.
+const SYNS: Terms = &[
+    ("syn_queued", "*"),
+    ("syn_cookie", "*"),
+    ("syn_fastopen", "*"),
+    ("syn_refused", "*"),
+    ("syn_duplicate", "*"),
+];
+
+/// The outcomes of one listener, and what the summary says beside them.
+struct Account<'a> {
+    section: &'a Section,
+    counts: Counts,
+    beside: Vec<(u64, &'a str)>,
+}
+
+impl<'a> Account<'a> {
+    fn of(section: &'a Section) -> Self {
+        let mut counts = Counts::new();
+        let mut beside = Vec::new();
+        for row in &section.rows {
+            let (first, rest) = row.split_once(' ').unwrap_or((row, ""));
+            if let Ok(count) = first.parse() {
+                beside.push((count, rest.trim_start()));
+            } else if let Some(total) = section.counts.get(first) {
+                let reasons = reasons(rest);
+                let told: u64 = reasons.iter().map(|(count, _)| count).sum();
+                for (count, reason) in reasons {
+                    counts.insert((first.to_owned(), reason.to_owned()), count);
+                }
+                if *total > told {
+                    counts.insert((first.to_owned(), String::new()), total - told);
+                }
+            }
+        }
+        Self { section, counts, beside }
+    }
+
+    fn sum(&self, terms: Terms) -> u64 {
+        sum(&self.counts, terms)
+    }
+
+    fn beside(&self, what: &str) -> u64 {
+        self.beside.iter().filter(|(_, text)| text.starts_with(what)).map(|(count, _)| count).sum()
+    }
+}
+
+/// `   7  5 accept_queue_full, 2 syn_queue_full`: the counts of the reasons.
+fn reasons(row: &str) -> Vec<(u64, &str)> {
+    let Some((_, reasons)) = row.trim_start().split_once("  ") else { return Vec::new() };
+    let pair = |text: &'_ str| -> Option<(u64, usize)> {
+        let (count, reason) = text.trim().split_once(' ')?;
+        Some((count.parse().ok()?, reason.len()))
+    };
+    reasons
+        .split(", ")
+        .filter_map(|text| {
+            let (count, length) = pair(text)?;
+            Some((count, &text[text.len() - length..]))
+        })
+        .collect()
+}
+
+fn sum(counts: &Counts, terms: Terms) -> u64 {
+    let fits = |(event, reason): &(String, String)| {
+        terms.iter().any(|term| event == term.0 && (term.1 == "*" || reason == term.1))
+    };
+    counts.iter().filter(|(key, _)| fits(key)).map(|(_, count)| count).sum()
+}
+
+/// What does not add up in one namespace; empty if everything does.
+pub(super) fn differences(facts: &Facts, summary: &Summary, events: &Events) -> String {
+    let sections = summary.listeners.iter().filter(|section| section.netns == facts.netns);
+    let accounts: Vec<_> = sections.map(Account::of).collect();
+    let mut wrong = String::new();
+    counters(facts, &accounts, &mut wrong);
+    for account in &accounts {
+        listener(account, &mut wrong);
+    }
+    waiting(facts, &accounts, &mut wrong);
+    syns(facts, &accounts, &mut wrong);
+    migrations(&accounts, &mut wrong);
+    verdict(facts, summary, &mut wrong);
+    if !summary.text.contains("records found no room") {
+        written(&accounts, events, &mut wrong);
+    }
+    if !wrong.is_empty() {
+        unfinished(events, &mut wrong);
+    }
+    wrong
+}
+
+/// Our sums over the namespace are the kernel's.
+fn counters(facts: &Facts, accounts: &[Account<'_>], wrong: &mut String) {
+    for Identity { counter, terms, beside } in IDENTITIES {
+        if !facts.last.has(counter) {
+            continue;
+        }
+        let kernel = facts.last.since(&facts.before, counter);
+        let one = |account: &Account<'_>| {
+            account.sum(terms) + beside.iter().map(|what| account.beside(what)).sum::<u64>()
+        };
+        let ours: u64 = accounts.iter().map(one).sum();
+        if kernel != ours {
+            let _ = writeln!(wrong, "{counter}: kernel {kernel}, summary {ours}");
+        }
+        if facts.after.get(counter) != facts.last.get(counter) {
+            let _ = writeln!(wrong, "{counter} still moved while queue-trace was stopping");
+        }
+    }
+    // How many of the failed Fast Open attempts met a full accept queue the summary does not say.
+    let kernel = facts.last.since(&facts.before, "ListenOverflows");
+    let ours: u64 = accounts.iter().map(|account| account.sum(OVERFLOWS)).sum();
+    let fallbacks: u64 = accounts.iter().map(|account| account.beside(FALLBACK)).sum();
+    if !(ours..=ours + fallbacks).contains(&kernel) {
+        let _ = writeln!(wrong, "ListenOverflows: kernel {kernel}, summary {ours} + {fallbacks}");
+    }
+}
+
+/// What came to one listener has left it, or is waiting at the end; nothing is half-open then.
+fn listener(account: &Account<'_>, wrong: &mut String) {
+    let Section { name, closed, .. } = account.section;
+    let closed = if *closed { ", closed" } else { "" };
+    let came = account.beside(MIGRATED_HERE);
+    let went = account.sum(&[("migrated", "request"), ("migrated", "connection")]);
+    let (entered, left) = (account.sum(ENTERED), account.sum(LEFT));
+    let (queued, ended) = (account.sum(&[("syn_queued", "*")]), account.sum(ENDED));
+    let waiting = waiting_at(account);
+    let balanced = if came + went == 0 {
+        entered == left + waiting && queued == ended
+    } else {
+        // The summary does not tell requests from connections among those that came over.
+        queued + entered + came == left + waiting + ended + went
+    };
+    if !balanced {
+        let _ = writeln!(
+            wrong,
+            "{name}{closed}: {queued} requests queued, {ended} ended; {entered} connections entered, \
+             {left} left, {waiting} wait; {came} came over, {went} went over; {:?}",
+            account.counts
+        );
+    }
+}
+
+/// Connections that the summary says are waiting.
+fn waiting_at(account: &Account<'_>) -> u64 {
+    let row = account.section.rows.iter().find_map(|row| row.strip_prefix("still waiting"));
+    row.and_then(|row| row.split_ascii_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+/// As many are waiting as the sockets say.
+fn waiting(facts: &Facts, accounts: &[Account<'_>], wrong: &mut String) {
+    for account in accounts.iter().filter(|account| account.section.closed) {
+        let waiting = waiting_at(account);
+        if waiting > 0 {
+            let name = &account.section.name;
+            let _ = writeln!(wrong, "{name} is closed and yet {waiting} are said to wait there");
+        }
+    }
+    for (name, sockets) in &facts.waiting {
+        let open = accounts.iter().filter(|a| !a.section.closed && a.section.name == *name);
+        let mut told: Vec<_> = open.map(waiting_at).filter(|count| *count > 0).collect();
+        let mut found: Vec<_> = sockets.iter().copied().filter(|count| *count > 0).collect();
+        told.sort_unstable();
+        found.sort_unstable();
+        if told != found {
+            let _ = writeln!(wrong, "{name}: {found:?} are waiting, the summary says {told:?}");
+        }
+    }
+}
+
+/// Every SYN to the target has one outcome.
+fn syns(facts: &Facts, accounts: &[Account<'_>], wrong: &mut String) {
+    let target = accounts.iter().filter(|account| account.section.name == facts.target);
+    let told: u64 = target.map(|account| account.sum(SYNS)).sum();
+    if told != facts.aimed {
+        let (target, aimed) = (&facts.target, facts.aimed);
+        let _ = writeln!(wrong, "{target}: {aimed} SYNs were sent to it, {told} have an outcome");
+    }
+}
+
+/// What went over from one listener came to another.
+fn migrations(accounts: &[Account<'_>], wrong: &mut String) {
+    let went: Terms = &[("migrated", "request"), ("migrated", "connection")];
+    let went: u64 = accounts.iter().map(|account| account.sum(went)).sum();
+    let came: u64 = accounts.iter().map(|account| account.beside(MIGRATED_HERE)).sum();
+    if went != came {
+        let _ = writeln!(wrong, "{went} migrated from a listener, {came} to one");
+    }
+}
+
+/// The summary comes to the same verdict.
+fn verdict(facts: &Facts, summary: &Summary, wrong: &mut String) {
+    let start = format!("namespace {}: ", facts.netns);
+    let mut lines = summary.text.lines().skip_while(|line| !line.starts_with(&start));
+    if lines.next().is_some_and(|line| line.ends_with("the books balance")) {
+        return;
+    }
+    let _ = writeln!(wrong, "the summary's verdict on namespace {} is:", facts.netns);
+    let lines = lines.take_while(|line| line.starts_with("  "));
+    for line in lines.filter(|line| !line.ends_with("difference 0")) {
+        let _ = writeln!(wrong, "{line}");
+    }
+}
+
+/// As many events were written as the summary counts.
+fn written(accounts: &[Account<'_>], events: &Events, wrong: &mut String) {
+    let mut counted = BTreeMap::<_, i64>::new();
+    for account in accounts {
+        for ((event, reason), count) in &account.counts {
+            let key = (account.section.name.clone(), event.clone(), reason.clone());
+            *counted.entry(key).or_default() += count.cast_signed();
+        }
+    }
+    for event in &events.0 {
+        let reason = event.reason.clone().unwrap_or_default();
+        let key = (event.listens_at().to_string(), event.event.clone(), reason);
+        *counted.entry(key).or_default() -= 1;
+    }
+    for ((name, event, reason), difference) in counted {
+        // A server that finds nothing to accept is counted and not shown.
+        if difference != 0 && reason != "eagain" {
+            let _ = writeln!(
+                wrong,
+                "{name}: of {event} {reason} the summary counts {difference} more than were written"
+            );
+        }
+    }
+}
+
+/// Clients that came in and did not leave, each with everything that happened to it.
+fn unfinished(events: &Events, wrong: &mut String) {
+    const SHOWN: usize = 10;
+    let mut clients = BTreeMap::<_, Vec<_>>::new();
+    for event in &events.0 {
+        if let Some(client) = event.client() {
+            clients.entry((client, event.port)).or_default().push(event);
+        }
+    }
+    let count = |story: &[&Event], kinds: &[&str]| {
+        story.iter().filter(|event| kinds.contains(&event.event.as_str())).count()
+    };
+    let odd = clients.iter().filter(|(_, story)| {
+        let entered = count(story, &["established", "cookie_valid", "syn_fastopen"]);
+        entered != count(story, &["accept", "abandoned"])
+    });
+    for ((client, port), story) in odd.take(SHOWN) {
+        let story: Vec<_> = story
+            .iter()
+            .map(|event| format!("{} {}", event.event, event.reason.as_deref().unwrap_or("")))
+            .collect();
+        let _ = writeln!(wrong, "{client} at {port}: {}", story.join(", "));
+    }
+}
