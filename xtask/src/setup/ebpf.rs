@@ -29,7 +29,10 @@ pub(super) fn ensure() -> Result<()> {
     if linkable_compiler().is_none() {
         install_compiler()?;
     }
-    let compiler = linkable_compiler().context("no LLVM for bpf-linker fits a Rust toolchain")?;
+    let compiler = linkable_compiler().with_context(|| {
+        let (oldest, newest) = (LLVM.start(), LLVM.end());
+        format!("no Rust toolchain with an LLVM from {oldest} to {newest}, which bpf-linker needs")
+    })?;
     install_linker(compiler.llvm)?;
     toolchain::find(workspace::root())
         .map(drop)
@@ -41,6 +44,9 @@ fn linkable_compiler() -> Option<Compiler> {
     let mut newest = *LLVM.end();
     while LLVM.contains(&newest) {
         let compiler = toolchain::compiler(newest).ok()?;
+        if !LLVM.contains(&compiler.llvm) {
+            return None;
+        }
         if llvm_config(compiler.llvm).exists() || apt::knows(&llvm_package(compiler.llvm)) {
             return Some(compiler);
         }
@@ -65,6 +71,8 @@ fn llvm_package(llvm: u32) -> String {
 fn install_compiler() -> Result<()> {
     let packages = ["rustc-web", "cargo-web", "rust-web-src"];
     if command::exists("apt-get") {
+        // A Debian image has lists of its day, and the first of these packages came with an LLVM too old.
+        apt::refresh()?;
         return apt::install("a Rust toolchain that can build for BPF", &packages);
     }
     if !command::exists("rustup") {
