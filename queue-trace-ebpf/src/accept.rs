@@ -53,21 +53,6 @@ pub fn accepted<M: Memory>(sk: *const u8, child: *const u8) {
     }
 }
 
-/// A child is given to its new socket (`security_sock_graft`); the listener is not at hand. Only for
-/// children that [`accepted`] has not taken: on 5.10, those accepted by a thread that was blocked in
-/// `accept()` when we attached.
-#[inline(always)]
-pub fn grafted<M: Memory>(child: *const u8) {
-    if !maps::armed() {
-        return;
-    }
-    if let Some(stamp) = stamp::take(child) {
-        let listener = Listener { slot: stamp.slot, flags: stamp.flags };
-        // The depths that the record shows are then the child's own: zeros.
-        tell::<M>(listener, child, child, stamp::age_ns(&stamp), Outcome::Accepted);
-    }
-}
-
 /// Tells of a child that was accepted.
 #[inline(always)]
 pub fn tell<M: Memory>(

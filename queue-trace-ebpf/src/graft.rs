@@ -25,13 +25,7 @@ pub fn accepted(child: *const u8) {
         return;
     }
     let child = accept::subflow(child);
-    if let Some(stamp) = stamp::take(child) {
-        let listener = Listener { slot: stamp.slot, flags: stamp.flags };
-        let sk = socket(listener);
-        gauge::left::<Probed>(listener, sk, Queue::Accept);
-        let wait_ns = stamp::age_ns(&stamp);
-        accept::tell::<Probed>(listener, sk, child, wait_ns, Outcome::Accepted);
-    } else if is_tcp(child) {
+    if !waited(child) && is_tcp(child) {
         match caller(child) {
             Some(sk) => accept::accepted::<Probed>(sk, child),
             None => {
@@ -39,6 +33,29 @@ pub fn accepted(child: *const u8) {
             }
         }
     }
+}
+
+/// The same for the fentry tier, where `__inet_accept` has been before and knows the listener. There the
+/// kernel can be preempted (7.x), and while one task is in the middle of that program, the kernel skips
+/// it for every other task on the same CPU; not so here, with bottom halves off. On 5.10 this sees what
+/// a thread accepts that was blocked in `accept()` when we attached.
+#[inline(always)]
+pub fn left_over(child: *const u8) {
+    if maps::armed() {
+        waited(accept::subflow(child));
+    }
+}
+
+/// A child that has its stamp still is counted.
+#[inline(always)]
+fn waited(child: *const u8) -> bool {
+    let Some(stamp) = stamp::take(child) else { return false };
+    let listener = Listener { slot: stamp.slot, flags: stamp.flags };
+    let sk = socket(listener);
+    gauge::left::<Probed>(listener, sk, Queue::Accept);
+    let wait_ns = stamp::age_ns(&stamp);
+    accept::tell::<Probed>(listener, sk, child, wait_ns, Outcome::Accepted);
+    true
 }
 
 /// The socket of a listener, which still listens: it is being accepted from.

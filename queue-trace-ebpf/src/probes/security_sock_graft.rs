@@ -1,14 +1,14 @@
-//! A child gets its `struct socket`, after the wait of `accept()` (5.10).
+//! A child gets its `struct socket`, after the wait of `accept()`.
 
 use aya_ebpf::macros::{fentry, kprobe};
 use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
 use super::pointer;
-use crate::{accept, graft, memory::Typed};
+use crate::graft;
 
 #[fentry]
 fn security_sock_graft_enter(ctx: FEntryContext) -> i32 {
-    accept::grafted::<Typed>(ctx.arg(0));
+    graft::left_over(ctx.arg(0));
     0
 }
 

@@ -150,7 +150,7 @@ pub const HOOKS: &[Hook] = &[
     hook("sys_accept_leave", "__sys_accept4", Return).shape(Parameters(4)),
     hook("sys_listen_enter", "__sys_listen", Entry),
     hook("inet_accept_enter", "__inet_accept", Entry),
-    hook("security_sock_graft_enter", "security_sock_graft", Entry).unless("__inet_accept"),
+    hook("security_sock_graft_enter", "security_sock_graft", Entry),
     hook("inet_csk_accept_leave", "inet_csk_accept", Return)
         .shape(Parameters(4))
         .unless("__inet_accept"),
