@@ -173,6 +173,8 @@ outcomes! {
     AckAcceptQueueFullReset: AckRefused "accept_queue_full_reset",
     /// The connection could not be made for another reason (memory, route, port): `ListenDrops`.
     AckChildFailed: AckRefused "child_failed",
+    /// The same under `tcp_abort_on_overflow`, which is about every failure: the client got a RST.
+    AckChildFailedReset: AckRefused "child_failed_reset",
     /// Another CPU had taken the same final ACK; the kernel counts nothing.
     AckLostRace: AckIgnored "taken_by_another_cpu",
     /// The listener closed between the ACK and the queue.
@@ -187,8 +189,11 @@ outcomes! {
     CookieEstablished: CookieValid,
     /// Valid, but the accept queue was full: `SyncookiesRecv`, `ListenOverflows`, `ListenDrops`.
     CookieAcceptQueueFull: AckRefused "cookie_accept_queue_full",
-    /// Valid, but no connection came of it: `SyncookiesRecv`.
-    CookieFailed: AckRefused "cookie_child_failed",
+    /// Valid, but its options, a security module, another connection of the same addresses or the
+    /// closing of the listener forbade a connection: `SyncookiesRecv`.
+    CookieFailed: AckRefused "cookie_unusable",
+    /// Valid, but the connection could not be made (memory, route, port): `SyncookiesRecv`, `ListenDrops`.
+    CookieChildFailed: AckRefused "cookie_child_failed",
     /// An acknowledgement that is no cookie of ours: `SyncookiesFailed`.
     CookieInvalid: CookieInvalid,
     /// The SYN-ACK was sent again.

@@ -82,7 +82,10 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
 fn ends_request(outcome: Outcome) -> bool {
     matches!(
         outcome,
-        Outcome::ExpiredReset | Outcome::AckAcceptQueueFullReset | Outcome::AckClosing
+        Outcome::ExpiredReset
+            | Outcome::AckAcceptQueueFullReset
+            | Outcome::AckChildFailedReset
+            | Outcome::AckClosing
     )
 }
 
@@ -154,7 +157,9 @@ fn no_child<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
     } else {
         !pass.saw(seen::CHILD | seen::NO_ROUTE)
     };
-    if !overflow {
+    if !overflow && pass.saw(seen::REQUEST_DROPPED) {
+        Outcome::AckChildFailedReset
+    } else if !overflow {
         Outcome::AckChildFailed
     } else if pass.saw(seen::REQUEST_DROPPED) {
         Outcome::AckAcceptQueueFullReset
@@ -181,7 +186,7 @@ fn no_try<M: Memory>(pass: &Pass, skb: *const u8) -> Outcome {
 fn verify(moved: &Counts, outcome: Outcome) {
     let (overflows, drops) = match outcome {
         Outcome::AckAcceptQueueFull | Outcome::AckAcceptQueueFullReset => (1, 1),
-        Outcome::AckChildFailed => (0, 1),
+        Outcome::AckChildFailed | Outcome::AckChildFailedReset => (0, 1),
         _ => (0, 0),
     };
     if moved.overflows != overflows || moved.drops != drops {

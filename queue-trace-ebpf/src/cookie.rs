@@ -15,9 +15,8 @@ use crate::{listener, packet, report, stamp};
 pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
     let Some(pass) = pass::open(Kind::Cookie) else { return };
     pass.client = packet::client::<M>(skb);
-    if config!(ack_by_mib) != 0 {
-        pass.mib = Counts::read::<M>(sk);
-    }
+    // A valid cookie that comes to nothing may have counted as a listen drop, or not.
+    pass.mib = Counts::read::<M>(sk);
 }
 
 /// `__cookie_v4_check` or `__cookie_v6_check` judged; the result is the coded MSS, 0 for invalid.
@@ -40,6 +39,8 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
         Outcome::CookieEstablished
     } else if overflowed::<M>(pass, sk) {
         Outcome::CookieAcceptQueueFull
+    } else if Counts::read::<M>(sk).since(&pass.mib).drops != 0 {
+        Outcome::CookieChildFailed
     } else {
         Outcome::CookieFailed
     };

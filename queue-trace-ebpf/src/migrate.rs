@@ -121,6 +121,7 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, outcome:
         Outcome::AckAcceptQueueFull
         | Outcome::AckAcceptQueueFullReset
         | Outcome::AckChildFailed
+        | Outcome::AckChildFailedReset
         | Outcome::AckClosing
             if !pass.saw(seen::CLONE_FAILED) =>
         {

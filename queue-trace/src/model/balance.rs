@@ -35,6 +35,8 @@ const IDENTITIES: &[Identity] = &[
             Outcome::AckAcceptQueueFull,
             Outcome::AckAcceptQueueFullReset,
             Outcome::AckChildFailed,
+            Outcome::AckChildFailedReset,
+            Outcome::CookieChildFailed,
             Outcome::CookieAcceptQueueFull,
             Outcome::ExpiredIcmp,
         ],
@@ -49,6 +51,7 @@ const IDENTITIES: &[Identity] = &[
             Outcome::CookieEstablished,
             Outcome::CookieAcceptQueueFull,
             Outcome::CookieFailed,
+            Outcome::CookieChildFailed,
         ],
         tallies: &[],
     },
@@ -56,7 +59,11 @@ const IDENTITIES: &[Identity] = &[
     Identity { counter: "TCPDeferAcceptDrop", outcomes: &[Outcome::AckDeferred], tallies: &[] },
     Identity {
         counter: "EmbryonicRsts",
-        outcomes: &[Outcome::ExpiredReset, Outcome::AckAcceptQueueFullReset],
+        outcomes: &[
+            Outcome::ExpiredReset,
+            Outcome::AckAcceptQueueFullReset,
+            Outcome::AckChildFailedReset,
+        ],
         tallies: &[],
     },
     Identity {

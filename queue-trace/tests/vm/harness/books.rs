@@ -63,6 +63,8 @@ const IDENTITIES: &[(&str, Terms)] = &[
             ("ack_refused", "accept_queue_full_reset"),
             ("ack_refused", "cookie_accept_queue_full"),
             ("ack_refused", "child_failed"),
+            ("ack_refused", "child_failed_reset"),
+            ("ack_refused", "cookie_child_failed"),
             ("request_expired", "icmp_error"),
         ],
     ),
@@ -74,6 +76,7 @@ const IDENTITIES: &[(&str, Terms)] = &[
             ("cookie_valid", "*"),
             ("ack_refused", "cookie_accept_queue_full"),
             ("ack_refused", "cookie_child_failed"),
+            ("ack_refused", "cookie_unusable"),
         ],
     ),
     ("SyncookiesFailed", &[("cookie_invalid", "*")]),
@@ -86,7 +89,11 @@ const IDENTITIES: &[(&str, Terms)] = &[
     ("TCPDeferAcceptDrop", &[("ack_deferred", "*")]),
     (
         "EmbryonicRsts",
-        &[("request_expired", "reset_by_client"), ("ack_refused", "accept_queue_full_reset")],
+        &[
+            ("request_expired", "reset_by_client"),
+            ("ack_refused", "accept_queue_full_reset"),
+            ("ack_refused", "child_failed_reset"),
+        ],
     ),
     // Counted for each child that the kernel makes, also for one that is of no use in the end.
     (
@@ -294,6 +301,7 @@ fn compare(wrong: &mut String, who: &str, events: &Events, before: Known, after:
             ("established", "*"),
             ("request_expired", "*"),
             ("ack_refused", "accept_queue_full_reset"),
+            ("ack_refused", "child_failed_reset"),
             ("ack_refused", "listener_closing"),
         ],
     );
