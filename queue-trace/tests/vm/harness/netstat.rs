@@ -42,11 +42,6 @@ impl Counters {
         *self.0.get(name).unwrap_or_else(|| panic!("this kernel has no counter {name}"))
     }
 
-    /// Whether this kernel has such a counter.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
     /// How far a counter moved since `earlier`.
     pub(crate) fn since(&self, earlier: &Self, name: &str) -> u64 {
         self.get(name) - earlier.get(name)
