@@ -217,14 +217,16 @@ fn write_groups(out: &mut impl Write, listeners: &[&(Listener, Totals)]) -> io::
     for members in groups {
         let mut sum = Totals::default();
         members.iter().for_each(|(_, totals)| sum.add(totals));
-        let name = members.first().map(|(listener, _)| listener.name()).unwrap_or_default();
+        let first = members.first().map(|(listener, _)| (listener.name(), listener.netns));
+        let (name, netns) = first.unwrap_or_default();
         let refused: Vec<_> =
             members.iter().map(|(_, totals)| refusals(totals).to_string()).collect();
         let accepted: Vec<_> =
             members.iter().map(|(_, totals)| totals.of_event(Event::Accept).to_string()).collect();
         writeln!(
             out,
-            "\n{name}  group of {} listeners (SO_REUSEPORT): {} accepted ({}), {} refused ({})",
+            "\n{name}  group of {} listeners (SO_REUSEPORT), namespace {netns}: {} accepted ({}), {} \
+             refused ({})",
             members.len(),
             sum.of_event(Event::Accept),
             accepted.join(" + "),

@@ -15,6 +15,7 @@ pub(crate) mod program;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod sockopt;
+pub(crate) mod stage;
 pub(crate) mod summary;
 pub(crate) mod sysctl;
 pub(crate) mod told;

@@ -9,16 +9,24 @@ use super::events::Events;
 use super::namespace;
 use super::netstat::Counters;
 use super::server::Server;
+use super::stage::Role;
 use super::tracer::{Place, Trace, Tracer};
 use super::wait;
 
 /// Between the beginning of a trace and its end.
 #[derive(Debug)]
 pub(crate) struct Scene {
-    tracer: Tracer,
+    watch: Watch,
     netns: u64,
     before: Counters,
     older: Vec<(SocketAddr, Known)>,
+}
+
+/// The queue-trace of a scenario.
+#[derive(Debug)]
+enum Watch {
+    Own(Tracer),
+    Shared(Role),
 }
 
 impl Scene {
@@ -30,20 +38,33 @@ impl Scene {
     /// The same, with listeners that are there already.
     pub(crate) fn begin_with(place: Place, servers: &[&Server]) -> Self {
         let netns = namespace::inode();
+        // A scenario that wants it elsewhere, or listeners that are older, is not to share it.
+        let role = Role::take();
+        assert!(role.is_none() || place == Place::Outside && servers.is_empty(), "plays alone");
         let older = servers.iter().map(|server| (server.address, Known::of(server))).collect();
         let before = Counters::read();
-        let tracer = Tracer::start(place, netns, &[]);
-        Self { tracer, netns, before, older }
+        let watch = match role {
+            Some(role) => Watch::Shared(role),
+            None => Watch::Own(Tracer::start(place, netns, &[])),
+        };
+        Self { watch, netns, before, older }
     }
 
     /// The events so far.
     pub(crate) fn events(&self) -> Events {
-        self.tracer.events()
+        self.tracer().events_in(self.netns)
     }
 
     /// Waits until the events so far satisfy a condition.
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Events) -> bool) {
-        self.tracer.wait_for(what, condition);
+        self.tracer().wait_in(self.netns, what, condition);
+    }
+
+    fn tracer(&self) -> &Tracer {
+        match &self.watch {
+            Watch::Own(tracer) => tracer,
+            Watch::Shared(role) => role.tracer(),
+        }
     }
 
     /// How far a counter of the kernel moved.
@@ -61,7 +82,10 @@ impl Scene {
     pub(crate) fn end_with(self, servers: &[&Server], crafted_syns: u64) -> Trace {
         let after = at_rest();
         let open = servers.iter().map(|server| (server.address, Known::of(server))).collect();
-        let trace = self.tracer.stop();
+        let trace = match self.watch {
+            Watch::Own(tracer) => tracer.stop(),
+            Watch::Shared(role) => role.halt(self.netns),
+        };
         let books = Books {
             netns: self.netns,
             trace: &trace,

@@ -42,6 +42,19 @@ impl Summary {
         Self { text, listeners }
     }
 
+    /// What concerns one namespace, or none in particular.
+    pub(crate) fn of(&self, netns: u64) -> Self {
+        let concerns = |paragraph: &&str| {
+            let place = paragraph.lines().next().unwrap_or_default();
+            let mut numbers = place.split("namespace ").skip(1).map(|rest| {
+                rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok())
+            });
+            numbers.next().is_none_or(|number| number == Some(netns))
+        };
+        let paragraphs: Vec<_> = self.text.split("\n\n").filter(concerns).collect();
+        Self::parse(paragraphs.join("\n\n"))
+    }
+
     /// The listeners at an address, in the order of the summary.
     pub(crate) fn at(&self, address: SocketAddr) -> Vec<&Section> {
         let name = address.to_string();

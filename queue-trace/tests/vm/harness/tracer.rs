@@ -1,5 +1,6 @@
 //! A running `queue-trace trace`.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -26,10 +27,13 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Tracer {
     child: Child,
-    events: Arc<Feed<Events>>,
+    events: Arc<Feed<ByNamespace>>,
     errors: Arc<Feed<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
 }
+
+/// Events by the inode of their namespace.
+type ByNamespace = BTreeMap<u64, Events>;
 
 /// What it left.
 #[derive(Debug, Clone)]
@@ -38,14 +42,26 @@ pub(crate) struct Trace {
     pub(crate) summary: Summary,
 }
 
+impl Trace {
+    /// What concerns one namespace.
+    pub(crate) fn of(&self, netns: u64) -> Self {
+        let events = self.events.0.iter().filter(|event| event.netns == netns).cloned().collect();
+        Self { events: Events(events), summary: self.summary.of(netns) }
+    }
+}
+
 impl Tracer {
     /// Starts it, and waits until it counts. Of its events, those of one namespace are kept.
     pub(crate) fn start(place: Place, netns: u64, arguments: &[&str]) -> Self {
         Self::start_keeping(place, move |event| event.netns == netns, arguments)
     }
 
-    /// The same; of its events, those that satisfy a condition are kept.
-    pub(crate) fn start_keeping(
+    /// The same; all of its events are kept.
+    pub(crate) fn start_keeping_all(place: Place) -> Self {
+        Self::start_keeping(place, |_| true, &[])
+    }
+
+    fn start_keeping(
         place: Place,
         keep: impl Fn(&Event) -> bool + Send + 'static,
         arguments: &[&str],
@@ -59,14 +75,14 @@ impl Tracer {
             Place::Inside => spawn(&mut command),
             Place::Outside => namespace::outside(|| spawn(&mut command)),
         };
-        let events = Arc::new(Feed::<Events>::default());
+        let events = Arc::new(Feed::<ByNamespace>::default());
         let errors = Arc::new(Feed::<Vec<String>>::default());
         let readers = vec![
             feed(child.stdout.take(), Arc::clone(&events), move |events, line| {
                 let event: Event = serde_json::from_str(&line)
                     .unwrap_or_else(|error| panic!("{error} in the line {line}"));
                 if keep(&event) {
-                    events.0.push(event);
+                    events.entry(event.netns).or_default().0.push(event);
                 }
             }),
             feed(child.stderr.take(), Arc::clone(&errors), Vec::push),
@@ -79,14 +95,17 @@ impl Tracer {
         tracer
     }
 
-    /// The events so far.
-    pub(crate) fn events(&self) -> Events {
-        self.events.look(Events::clone)
+    /// The events of a namespace so far.
+    pub(crate) fn events_in(&self, netns: u64) -> Events {
+        self.events.look(|events| events.get(&netns).cloned()).unwrap_or_default()
     }
 
-    /// Waits until the events so far satisfy a condition.
-    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Events) -> bool) {
-        if let Err(events) = self.events.wait_for(condition) {
+    /// Waits until the events of a namespace so far satisfy a condition.
+    pub(crate) fn wait_in(&self, netns: u64, what: &str, condition: impl Fn(&Events) -> bool) {
+        let none = Events::default();
+        let holds = |events: &ByNamespace| condition(events.get(&netns).unwrap_or(&none));
+        if let Err(events) = self.events.wait_for(holds) {
+            let events = events.get(&netns).unwrap_or(&none);
             panic!("waited in vain for {what}, with these events:\n{events}");
         }
     }
@@ -106,7 +125,8 @@ impl Tracer {
         }
         let text = self.errors.look(|errors| errors.join("\n"));
         assert!(status.success(), "queue-trace ended with {status}:\n{text}");
-        Trace { events: self.events(), summary: Summary::parse(text) }
+        let events = self.events.look(|all| all.values().flat_map(|e| e.0.clone()).collect());
+        Trace { events: Events(events), summary: Summary::parse(text) }
     }
 }
 

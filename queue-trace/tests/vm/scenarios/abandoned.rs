@@ -15,7 +15,7 @@ use crate::harness::wire::Wire;
 const PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let server = Server::listen(family.loopback(8080), 5);
     let [gone, stays] = [(); 2].map(|()| Client::connect(server.address));
     let (gone, stays) = (gone, stays.address);

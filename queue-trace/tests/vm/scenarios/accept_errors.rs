@@ -19,7 +19,6 @@ use super::accept_wait::is_accepting;
 const FILE_MAX: &str = "/proc/sys/fs/file-max";
 
 pub(super) fn run(family: Family) {
-    polled(family);
     let scene = Scene::begin(Place::Outside);
     let server = Server::listen(family.loopback(8080), 5);
     let idle = Server::listen(family.loopback(8081), 5);
@@ -57,8 +56,8 @@ pub(super) fn run(family: Family) {
 }
 
 /// Nothing there and no wish to wait: shown only when asked for.
-fn polled(family: Family) {
-    let server = Server::listen(family.loopback(8082), 5);
+pub(super) fn asked_for() {
+    let server = Server::listen(Family::V4.loopback(8080), 5);
     let arguments = ["--event", "accept_failed", "--count", "2"];
     let tracer = Tracer::start(Place::Inside, namespace::inode(), &arguments);
     assert_eq!([server.poll(), server.poll()], [libc::EAGAIN; 2]);

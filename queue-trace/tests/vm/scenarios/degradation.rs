@@ -82,12 +82,12 @@ fn goes_on_without(function: &str, hidden: &str) {
     let server = Server::listen(Family::V4.loopback(8080), BACKLOG as i32);
     let inside = server.fill(BACKLOG + 1);
     let outside = Client::connect_many(server.address, REFUSED);
-    tracer.wait_for("each client's SYN to be refused", |events| {
+    tracer.wait_in(netns, "each client's SYN to be refused", |events| {
         outside.iter().all(|client| events.of_client(client.address).count("syn_refused") >= 1)
     });
     server.accept_all(inside.len() + outside.len());
     let all = (inside.len() + outside.len()) as u64;
-    tracer.wait_for("the accepts", |events| events.count("accept") == all);
+    tracer.wait_in(netns, "the accepts", |events| events.count("accept") == all);
     drop(server);
 
     let trace = tracer.stop();

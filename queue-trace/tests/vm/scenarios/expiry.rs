@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(family: Family) {
     sysctl::set("ipv4.tcp_synack_retries", 1);
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let wire = Wire::lay(family);
     let short = Server::listen(wire.server(8001), 5);
     // Its own number of attempts goes before that of the namespace.

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) fn run(family: Family) {
     sysctl::set("ipv4.tcp_fastopen", CLIENT_AND_SERVER);
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let cookies = listen(family.loopback(8001), 5, 5);
     let (first, second) = (talk(&cookies), talk(&cookies));
 

@@ -16,7 +16,7 @@ pub(super) fn run(family: Family) {
     // Five minutes after boot, when its clock of jiffies passes zero, the kernel takes any listener
     // for one that has just sent cookies, and a wrong number for a bad cookie.
     sysctl::set("ipv4.tcp_syncookies", 0);
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let wire = Wire::lay(family);
     let server = Server::listen(family.wildcard(8080), 5);
     let to = wire.server(8080);

@@ -21,7 +21,7 @@ pub(super) fn run(family: Family) {
     if !mptcp::is_there() {
         return;
     }
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let (wire, beyond) = veth::lay(family);
     let server = Server::start(mptcp::bound(wire.server(8080)), BACKLOG);
     mptcp::allow_subflows();

@@ -11,7 +11,7 @@ use crate::harness::tracer::Place;
 use crate::harness::veth;
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let (wire, _beyond) = veth::lay(family);
     let server = Server::listen(family.wildcard(8080), 5);
     let nobody: Vec<IpAddr> = match family {

@@ -16,7 +16,16 @@ use crate::harness::tracer::{Place, Trace};
 const CONNECTIONS: usize = 20;
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    watch(family, Place::Outside);
+}
+
+/// The same where queue-trace runs in the namespace itself.
+pub(super) fn inside(family: Family) {
+    watch(family, Place::Inside);
+}
+
+fn watch(family: Family, place: Place) {
+    let scene = Scene::begin(place);
     let server = Server::listen(family.loopback(8080), CONNECTIONS as i32);
     let clients = serve(&server, server.address);
     let trace = scene.end(&[&server]);

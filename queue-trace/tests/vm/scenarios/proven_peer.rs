@@ -15,7 +15,7 @@ const SYNS: u16 = 40;
 const DATA: &[u8] = b"hello";
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let (wire, beyond) = veth::lay(family);
     let server = Server::listen(wire.server(8080), 128);
     let proof = beyond.run(|| Client::connect(server.address));

@@ -14,7 +14,7 @@ use crate::harness::tracer::Place;
 
 pub(super) fn run(family: Family) {
     sysctl::set("ipv4.tcp_abort_on_overflow", 1);
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let HeldBack { server, held, waiting } = HeldBack::prepare(&scene, family);
     for client in &held {
         client.send(DATA);

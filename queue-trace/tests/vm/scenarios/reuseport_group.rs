@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
+use crate::harness::namespace;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::Place;
@@ -13,7 +14,7 @@ const LISTENERS: usize = 3;
 const CLIENTS: usize = 30;
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let address = family.loopback(8080);
     // The second one is so small that some will be refused there.
     let servers: Vec<_> =
@@ -39,8 +40,11 @@ pub(super) fn run(family: Family) {
     }
     let refused = trace.events.count("syn_refused");
     let group = trace.summary.text.lines().find(|line| line.contains("group of")).unwrap();
-    let begin =
-        format!("{address}  group of {LISTENERS} listeners (SO_REUSEPORT): {CLIENTS} accepted (");
+    let netns = namespace::inode();
+    let begin = format!(
+        "{address}  group of {LISTENERS} listeners (SO_REUSEPORT), namespace {netns}: {CLIENTS} \
+         accepted ("
+    );
     let end = format!("), {refused} refused (");
     assert!(group.starts_with(&begin) && group.contains(&end), "{group}");
     let parts = group[begin.len()..].split(')').next().unwrap().split(" + ");

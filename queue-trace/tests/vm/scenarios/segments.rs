@@ -25,7 +25,7 @@ struct Stage {
 }
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let (wire, _beyond) = veth::lay(family);
     let stage = Stage { scene, to: wire.server(8080), wire };
     let server = Server::listen(family.wildcard(8080), 20);

@@ -23,7 +23,7 @@ const ACCEPTS: usize = 60;
 
 pub(super) fn run(family: Family) {
     let processors = thread::available_parallelism().unwrap().get() as u32;
-    let scene = Scene::begin(Place::Inside);
+    let scene = Scene::begin(Place::Outside);
     let server = Server::listen(family.loopback(8080), BACKLOG as i32);
     let enough = AtomicBool::new(false);
     let clients: Vec<_> = thread::scope(|scope| {

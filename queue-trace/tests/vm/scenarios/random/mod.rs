@@ -8,7 +8,6 @@
 //! `random_seed_NN` is a test for each of the usual seeds; any other number is run when it is asked
 //! for by name. A seed decides what everybody does; what meets what is up to the scheduler.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,6 +19,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::harness::events::Events;
 use crate::harness::namespace;
+use crate::harness::stage::message;
 use crate::harness::tracer::{Place, Tracer};
 use plan::Plan;
 use storm::{Facts, Signals};
@@ -102,7 +102,7 @@ fn storms(seeds: &[u64]) -> Findings {
         };
         let (older, newer): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.older);
         let mut stages: Vec<_> = older.into_iter().map(&mut raise).collect();
-        let tracer = Tracer::start_keeping(Place::Outside, |_| true, &[]);
+        let tracer = Tracer::start_keeping_all(Place::Outside);
         tell_time("tracing");
         stages.extend(newer.into_iter().map(&mut raise));
         for stage in &stages {
@@ -166,9 +166,4 @@ fn tell(facts: &Facts, events: &Events, wrong: &str) -> Result<(), String> {
         "seed {}, namespace {netns}:\n{wrong}the plan: {plan:?}\nthe last actions:\n{diary}the last events:\n{events}",
         plan.seed
     ))
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or(panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }
