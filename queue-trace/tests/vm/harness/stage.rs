@@ -65,7 +65,8 @@ pub(crate) fn play(plays: &[Play]) -> Findings {
 fn perform(plays: &[Play]) -> Findings {
     let tracer = Arc::new(Tracer::start_keeping_all(Place::Outside));
     thread::scope(|scope| {
-        let begin = |(name, run): &'_ Play| {
+        let mut all = Vec::new();
+        for (name, run) in plays {
             let (halted, halt) = channel();
             let (give, trace) = channel();
             let role = Role { tracer: Arc::clone(&tracer), halted, trace };
@@ -79,9 +80,8 @@ fn perform(plays: &[Play]) -> Findings {
             // It has halted, or failed before.
             let _ = halt.recv();
             eprintln!("{name}: {:.1} s", start.elapsed().as_secs_f64());
-            (name.clone(), give, playing)
-        };
-        let halted: Vec<_> = plays.iter().map(begin).collect();
+            all.push((name.clone(), give, playing));
+        }
         let tracer = Arc::into_inner(tracer).expect("every scenario has halted");
         let trace = Arc::new(tracer.stop());
         let end = |(name, give, playing): (_, Sender<_>, thread::ScopedJoinHandle<'_, ()>)| {
@@ -89,7 +89,7 @@ fn perform(plays: &[Play]) -> Findings {
             let _ = give.send(Arc::clone(&trace));
             (name, playing.join().map_err(|panic| message(&*panic)))
         };
-        halted.into_iter().map(end).collect()
+        all.into_iter().map(end).collect()
     })
 }
 
