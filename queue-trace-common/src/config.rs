@@ -83,6 +83,8 @@ offsets! {
     segment_flags,
     /// `net.ns.inum`, u32.
     netns,
+    /// `net.net_cookie`, u64; without it, the number of a namespace that is gone may be another's.
+    netns_cookie,
     /// `net.core.sysctl_somaxconn`, i32.
     somaxconn,
     /// `sock.sk_protocol`, u16.

@@ -4,8 +4,9 @@ use crate::{COMM_LENGTH, Outcome};
 
 /// Bit of [`ListenerRef::flags`]: this listener passes the filters, so its events are streamed.
 pub const LISTENER_STREAMS: u32 = 1;
-/// Bit of [`ListenerRef::flags`]: the listener left LISTEN; its kernel address may be reused.
-pub const LISTENER_CLOSED: u32 = 2;
+/// Bit of a key of `LISTENERS`: the listener at this kernel address has left LISTEN, and the address may
+/// be another's.
+pub const CLOSED_KEY: u64 = 1;
 
 /// [`ListenerInfo::asked`] where nobody saw it. Not -1, which programs ask for to get the most there is.
 pub const NOT_SEEN: u32 = 1 << 31;
@@ -33,6 +34,9 @@ pub struct ListenerInfo {
     pub opened_ns: u64,
     /// When the socket left LISTEN; 0 while it listens.
     pub closed_ns: u64,
+    /// Cookie of the network namespace (`net.net_cookie`), which no other one has had or will have;
+    /// 0 where the kernel gives none.
+    pub netns_cookie: u64,
     /// The local address, all zeros for a wildcard; IPv4 fills the first four bytes.
     pub address: [u8; 16],
     /// Name of the process that called `listen()`; zeros for a listener older than we are.
@@ -152,5 +156,5 @@ impl Fault {
     pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::StampsFull, Self::Mismatch];
 }
 
-const _: () = assert!(size_of::<ListenerInfo>() == 96);
+const _: () = assert!(size_of::<ListenerInfo>() == 104);
 const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 8);

@@ -1,30 +1,44 @@
 //! Listeners that come, change their backlog, and go. Process context.
 
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
-use queue_trace_common::{LISTENER_CLOSED, ListenerInfo, MISSING, NOT_SEEN, Outcome};
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use queue_trace_common::{ListenerInfo, MISSING, NOT_SEEN, Outcome};
 
 use crate::config::{has, offset};
 use crate::listener::{self, Opener};
 use crate::memory::{Memory, Probed};
 use crate::{maps, report};
 
+/// What a thread asks `listen()` for, and since when.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Asked {
+    /// When it called, on the monotonic clock.
+    pub time_ns: u64,
+    /// The backlog.
+    pub backlog: u32,
+    /// Filler.
+    pub reserved: u32,
+}
+
 /// A thread asks `listen()` for a backlog; the kernel clamps it before any function sees the socket.
 #[inline(always)]
 pub fn asks(backlog: u32) {
     if maps::armed() {
         // A full map forgets the oldest, whose call has long returned.
-        let _ = maps::ASKED.insert(bpf_get_current_pid_tgid(), backlog, 0);
+        // SAFETY: the helper has no preconditions.
+        let asked = Asked { time_ns: unsafe { bpf_ktime_get_ns() }, backlog, reserved: 0 };
+        let _ = maps::ASKED.insert(bpf_get_current_pid_tgid(), asked, 0);
     }
 }
 
 /// What the calling thread asked for, if we saw it.
 #[inline(always)]
-fn asked() -> u32 {
+fn asked() -> Option<Asked> {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: only this thread writes its entry.
     let asked = unsafe { maps::ASKED.get(thread) }.copied();
     let _ = maps::ASKED.remove(thread);
-    asked.unwrap_or(NOT_SEEN)
+    asked
 }
 
 /// `net.core.somaxconn` of the socket's namespace, now.
@@ -67,23 +81,26 @@ pub fn listened<M: Memory>(sk: *const u8) {
     if !maps::armed() {
         return;
     }
-    let known = listener::known(sk).filter(|known| known.flags & LISTENER_CLOSED == 0);
-    let listener = match known {
-        Some(known) => known,
-        None => {
-            let opener = Opener {
-                pid: (bpf_get_current_pid_tgid() >> 32) as u32,
-                comm: bpf_get_current_comm().unwrap_or_default(),
-            };
-            listener::open::<M>(sk, &opener)
-        }
+    let asked = asked();
+    let opener = Opener {
+        pid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        comm: bpf_get_current_comm().unwrap_or_default(),
     };
+    let known = listener::known(sk);
+    let listener = known.unwrap_or_else(|| listener::open::<M>(sk, &opener));
     let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) else { return };
+    // SAFETY: as in `granted`. A SYN that came before `listen()` returned has opened the slot.
+    let overtaken = asked.is_some_and(|asked| unsafe { (*info).opened_ns } >= asked.time_ns);
+    if overtaken {
+        // SAFETY: as above.
+        unsafe { ((*info).pid, (*info).comm) = (opener.pid, opener.comm) };
+    }
     // SAFETY: aligned words, written under the socket's lock.
-    let former = unsafe { granted::<M>(sk, &mut *info) };
+    let former = unsafe { granted::<M>(sk, &mut *info, asked) };
     // SAFETY: as above. The record has its own copy: the next call changes the slot's.
     let (asked, somaxconn) = unsafe { ((*info).asked, (*info).somaxconn) };
-    let outcome = if known.is_some() { Outcome::BacklogChanged } else { Outcome::Listen };
+    let again = known.is_some() && !overtaken;
+    let outcome = if again { Outcome::BacklogChanged } else { Outcome::Listen };
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_process(record);
         record.detail = former;
@@ -93,11 +110,11 @@ pub fn listened<M: Memory>(sk: *const u8) {
 
 /// Writes down what was asked for and what the kernel made of it; the limit before.
 #[inline(always)]
-unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo) -> u32 {
+unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo, asked: Option<Asked>) -> u32 {
     let former = info.limit;
     // SAFETY: `sk` is a listening socket.
     info.limit = unsafe { M::read(sk, offset!(limit)) };
-    info.asked = asked();
+    info.asked = asked.map_or(NOT_SEEN, |asked| asked.backlog);
     info.somaxconn = somaxconn::<M>(sk);
     former
 }

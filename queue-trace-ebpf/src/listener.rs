@@ -2,11 +2,11 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use queue_trace_common::{
-    COMM_LENGTH, Fault, LISTENER_CLOSED, LISTENER_STREAMS, ListenerInfo, ListenerRef, MAX_PORTS,
+    CLOSED_KEY, COMM_LENGTH, Fault, LISTENER_STREAMS, ListenerInfo, ListenerRef, MAX_PORTS,
     MISSING, NOT_SEEN,
 };
 
-use crate::config::{config, offset};
+use crate::config::{config, has, offset};
 use crate::maps;
 use crate::memory::{Memory, Probed};
 use crate::packet::{AF_INET6, put, words};
@@ -15,6 +15,8 @@ use crate::packet::{AF_INET6, put, words};
 const TCP_LISTEN: u8 = 10;
 /// `BPF_ANY`.
 const REPLACE: u64 = 0;
+/// `BPF_NOEXIST`.
+const NEW_ONLY: u64 = 1;
 
 /// A listener's slot and flags, by value: the map's entry may be replaced under us.
 #[derive(Clone, Copy)]
@@ -43,10 +45,7 @@ pub struct Opener {
 /// us, and those whose `listen()` a SYN overtakes, are known from their first event on.
 #[inline(always)]
 pub fn find<M: Memory>(sk: *const u8) -> Listener {
-    let known = known(sk);
-    if let Some(listener) = known
-        && listener.flags & LISTENER_CLOSED == 0
-    {
+    if let Some(listener) = known(sk) {
         return listener;
     }
     if listens::<M>(sk) {
@@ -54,15 +53,29 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
         return open::<M>(sk, &Opener::default());
     }
     // Late events of a closed listener: its half-open requests live on until their timers fire.
-    known.unwrap_or(Listener::REST)
+    entry(closed(sk)).unwrap_or(Listener::REST)
 }
 
-/// The listener's entry, if it has one.
+/// The entry of a listener that has not closed, if we have met it.
 #[inline(always)]
 pub fn known(sk: *const u8) -> Option<Listener> {
+    entry(sk as u64)
+}
+
+#[inline(always)]
+fn entry(key: u64) -> Option<Listener> {
     // SAFETY: the value is read at once; a replaced one is as good as the one before.
-    let known = unsafe { maps::LISTENERS.get(sk as u64) }?;
-    Some(Listener { slot: known.slot, flags: known.flags })
+    let entry = unsafe { maps::LISTENERS.get(key) }?;
+    Some(Listener { slot: entry.slot, flags: entry.flags })
+}
+
+/// The key of a closed listener. No socket has an odd address; and with keys of their own, a listener at
+/// the same address need not take the entry over, which two CPUs could do at once.
+///
+/// Added, not or-ed: the verifier allows no bit operations on pointers.
+#[inline(always)]
+fn closed(sk: *const u8) -> u64 {
+    (sk as u64).wrapping_add(CLOSED_KEY)
 }
 
 /// Whether the socket is in LISTEN.
@@ -87,20 +100,25 @@ pub fn open<M: Memory>(sk: *const u8, opener: &Opener) -> Listener {
     describe::<M>(sk, opener, info);
     let flags = if wanted(info.port) { LISTENER_STREAMS } else { 0 };
     let entry = ListenerRef { slot, flags };
-    if maps::LISTENERS.insert(sk as u64, entry, REPLACE).is_err() {
-        let _ = maps::FREE_SLOTS.push(slot, 0);
-        maps::fault(Fault::SlotsExhausted);
-        return Listener::REST;
+    if maps::LISTENERS.insert(sk as u64, entry, NEW_ONLY).is_ok() {
+        return Listener { slot, flags };
     }
-    Listener { slot, flags }
+    info.socket = 0;
+    let _ = maps::FREE_SLOTS.push(slot, 0);
+    // Another CPU was faster: SYNs can overtake the return of `listen()`, and each other.
+    known(sk).unwrap_or_else(|| {
+        maps::fault(Fault::SlotsExhausted);
+        Listener::REST
+    })
 }
 
 /// Marks a listener as closed; its late events still find it.
 #[inline(always)]
 pub fn close(sk: *const u8, listener: Listener) {
-    let entry = ListenerRef { slot: listener.slot, flags: listener.flags | LISTENER_CLOSED };
-    // The entry exists, so replacing it cannot fail for want of room.
-    let _ = maps::LISTENERS.insert(sk as u64, entry, REPLACE);
+    let entry = ListenerRef { slot: listener.slot, flags: listener.flags };
+    // There is room: each slot may have two entries. In this order, so that one of them is there.
+    let _ = maps::LISTENERS.insert(closed(sk), entry, REPLACE);
+    let _ = maps::LISTENERS.remove(sk as u64);
     if let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) {
         // SAFETY: one aligned store; only the closing of this listener writes it.
         unsafe { (*info).closed_ns = bpf_ktime_get_ns() };
@@ -131,6 +149,8 @@ fn describe<M: Memory>(sk: *const u8, opener: &Opener, info: &mut ListenerInfo) 
         info.comm = opener.comm;
         info.pid = opener.pid;
         info.netns = Probed::read(net, offset!(netns));
+        info.netns_cookie =
+            if has!(netns_cookie) { Probed::read(net, offset!(netns_cookie)) } else { 0 };
         info.device = M::read(sk, offset!(device));
         info.limit = M::read(sk, offset!(limit));
         info.asked = NOT_SEEN;

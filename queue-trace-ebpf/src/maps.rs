@@ -6,6 +6,7 @@ use queue_trace_common::{
     Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Stamp,
 };
 
+use crate::listen::Asked;
 use crate::pass::Pass;
 
 /// Listeners by the kernel address of their socket. User space sets the size to the number of slots
@@ -29,7 +30,7 @@ pub static FULL_TIME: Array<FullTime> = Array::with_max_entries(1024, 0);
 
 /// The backlog that a thread is asking `listen()` for, by thread; an entry lives for one call.
 #[map]
-pub static ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(1024, 0);
+pub static ASKED: LruHashMap<u64, Asked> = LruHashMap::with_max_entries(1024, 0);
 
 /// The socket that a thread is calling `listen()` on, by thread: a return probe is not given it.
 #[map]

@@ -49,6 +49,8 @@ pub struct Attached {
     pub plan: Plan,
     /// How many listeners can be told apart.
     pub slots: u32,
+    /// Whether the cookies of network namespaces are known.
+    pub netns_cookies: bool,
 }
 
 impl Attached {
@@ -133,7 +135,8 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
                 if Misses::read(&ebpf, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
-                return Ok(Attached { ebpf, plan, slots });
+                let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
+                return Ok(Attached { ebpf, plan, slots, netns_cookies });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
                 refused.push(refusal.hook);

@@ -1,7 +1,9 @@
 //! Reads and feeds the kernel side's maps.
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Stamp};
+use queue_trace_common::{
+    CLOSED_KEY, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Stamp,
+};
 
 use super::attach::Attached;
 use crate::model::Totals;
@@ -111,7 +113,10 @@ impl Maps {
             totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
         }
         let full = self.full_time.get(&slot, 0)?;
-        let so_far = |since: u64| if since == 0 { 0 } else { now_ns.saturating_sub(since) };
+        // A listener that closed full has been so to its end: what still waited was lost or taken over.
+        let closed_ns = self.info(slot)?.closed_ns;
+        let end_ns = if closed_ns == 0 { now_ns } else { closed_ns };
+        let so_far = |since: u64| if since == 0 { 0 } else { end_ns.saturating_sub(since) };
         totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
         totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
         Ok(totals)
@@ -157,9 +162,10 @@ impl Maps {
     ///
     /// As [`Self::take`].
     pub fn release(&mut self, slot: u32, socket: u64) -> Result<(), MapError> {
-        // A new listener may have the address by now: then the entry is not ours to remove.
-        if self.listeners.get(&socket, 0).is_ok_and(|entry| entry.slot == slot) {
-            self.listeners.remove(&socket)?;
+        // Another listener that closed may have had the address since: then the entry is not ours.
+        let key = socket | CLOSED_KEY;
+        if self.listeners.get(&key, 0).is_ok_and(|entry| entry.slot == slot) {
+            self.listeners.remove(&key)?;
         }
         self.clear(slot)?;
         self.info.set(slot, ListenerInfo::default(), 0)?;

@@ -44,6 +44,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         segment_end: control("end_seq")?,
         segment_flags: control("tcp_flags")?,
         netns: member("net", "ns.inum")?,
+        netns_cookie: member("net", "net_cookie").unwrap_or(MISSING),
         somaxconn: member("net", "core.sysctl_somaxconn").unwrap_or(MISSING),
         protocol: member("sock", "sk_protocol")?,
         reuseport: member("sock", "sk_reuseport_cb")?,

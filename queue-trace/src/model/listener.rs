@@ -23,6 +23,8 @@ pub struct Listener {
     pub device: Option<u32>,
     /// Inode of its network namespace.
     pub netns: u32,
+    /// Its cookie, which no other one has had or will have; 0 if the kernel gives none.
+    pub netns_cookie: u64,
     /// What the kernel made of the backlog.
     pub limit: u32,
     /// What the program asked `listen()` for, if that was seen.
@@ -52,6 +54,7 @@ impl Listener {
             port: info.port,
             device: (info.device != 0).then_some(info.device),
             netns: info.netns,
+            netns_cookie: info.netns_cookie,
             limit: info.limit,
             asked: seen(info.asked),
             somaxconn: known(info.somaxconn),

@@ -19,6 +19,7 @@ pub(super) fn listener() -> Listener {
         port: 8080,
         device: None,
         netns: 4_026_531_840,
+        netns_cookie: 0,
         limit: 5,
         asked: Some(511),
         somaxconn: Some(5),

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 pub use counters::Counters;
-pub use namespace::{EnterError, Namespace, Reachable, reachable};
+pub use namespace::{EnterError, Namespace, Reachable, own_cookie, reachable};
 pub use owners::{Owner, Owners};
 pub use sysctls::Sysctls;
 

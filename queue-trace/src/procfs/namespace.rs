@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{File, read_dir};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{about, processes};
@@ -109,6 +110,26 @@ impl EnterError {
             _ => Self::Io(error),
         }
     }
+}
+
+/// The cookie of the calling thread's namespace (`SO_NETNS_COOKIE`): never given to another one. Nothing
+/// before Linux 5.14.
+#[must_use]
+pub fn own_cookie() -> Option<u64> {
+    let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None).ok()?;
+    let mut cookie = 0_u64;
+    let mut size = size_of_val(&cookie) as libc::socklen_t;
+    // SAFETY: pointer and size describe the cookie, which lives through the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut size,
+        )
+    };
+    (result == 0).then_some(cookie)
 }
 
 /// Finds the calling thread's namespace, those of all processes, and those with a name.

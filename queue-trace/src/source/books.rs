@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::model::{Balance, Totals};
-use crate::procfs::{Counters, Namespace, reachable};
+use crate::procfs::{Counters, Namespace, own_cookie, reachable};
 
 /// How often a baseline that moves under us is read again.
 const TRIES: usize = 16;
 
+/// A network namespace: its inode, and its cookie where cookies tell namespaces apart; else 0. The
+/// inode of one that is gone is given to a later one.
+pub(super) type Identity = (u64, u64);
+
 /// The counters of each namespace when counting began.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    baselines: BTreeMap<u64, Counters>,
+    baselines: BTreeMap<Identity, Counters>,
     /// Namespaces that were there but could not be read.
     unknown: HashSet<u64>,
+    /// Whether this kernel tells us the cookies of namespaces (5.14), as it does the kernel side.
+    cookies: bool,
     /// Whether every namespace was in sight: then one that turns up later is new, and its counters
     /// began at zero.
     complete: bool,
@@ -26,59 +32,72 @@ impl Books {
     pub(super) fn open<E>(
         namespaces: &[Namespace],
         complete: bool,
+        cookies: bool,
         mut count: impl FnMut(bool) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut before = read(namespaces);
+        let cookies = cookies && own_cookie().is_some();
+        let mut before = read(namespaces, cookies);
         for _ in 0..TRIES {
             count(true)?;
-            if same(&before, &read(namespaces)) {
+            if same(&before, &read(namespaces, cookies)) {
                 break;
             }
             count(false)?;
-            before = read(namespaces);
+            before = read(namespaces, cookies);
         }
         // Not in so many tries: on a machine this busy the first microseconds may be missing.
         count(true)?;
         let all = namespaces.iter().map(|namespace| namespace.inode);
-        let unknown = all.filter(|inode| !before.contains_key(inode)).collect();
-        Ok(Self { baselines: before, unknown, complete })
+        let known: HashSet<_> = before.keys().map(|(inode, _)| *inode).collect();
+        let unknown = all.filter(|inode| !known.contains(inode)).collect();
+        Ok(Self { baselines: before, unknown, cookies, complete })
+    }
+
+    /// The identity of a listener's namespace.
+    pub(super) const fn identity(&self, inode: u64, cookie: u64) -> Identity {
+        (inode, if self.cookies { cookie } else { 0 })
     }
 
     /// Closes the books: our sum of each namespace beside the kernel's counters.
-    pub(super) fn close(&self, sums: &HashMap<u32, Totals>) -> Vec<Balance> {
+    pub(super) fn close(&self, sums: &HashMap<Identity, Totals>) -> Vec<Balance> {
         let nothing = Totals::default();
         let namespaces = reachable().map(|found| found.namespaces).unwrap_or_default();
-        let now = read(&namespaces);
+        let now = read(&namespaces, self.cookies);
         let mut books = Vec::new();
-        for (inode, counters) in &now {
-            let moved = match self.baselines.get(inode) {
+        for (identity, counters) in &now {
+            let moved = match self.baselines.get(identity) {
                 Some(baseline) => counters.since(baseline),
-                None if self.complete && !self.unknown.contains(inode) => counters.clone(),
+                None if self.complete && !self.unknown.contains(&identity.0) => counters.clone(),
                 None => continue,
             };
-            let netns = *inode as u32;
-            let sum = sums.get(&netns).unwrap_or(&nothing);
-            books.push(Balance::new(netns, sum, |name| moved.get(name)));
+            let sum = sums.get(identity).unwrap_or(&nothing);
+            books.push(Balance::new(identity.0 as u32, sum, |name| moved.get(name)));
         }
-        let gone = sums.keys().filter(|netns| !now.contains_key(&u64::from(**netns)));
-        books.extend(gone.map(|netns| Balance::gone(*netns)));
+        let gone = sums.keys().filter(|identity| !now.contains_key(identity));
+        books.extend(gone.map(|(inode, _)| Balance::gone(*inode as u32)));
         books
     }
 }
 
 /// The counters of the namespaces that are still there.
-fn read(namespaces: &[Namespace]) -> BTreeMap<u64, Counters> {
-    let one =
-        |namespace: &Namespace| Some((namespace.inode, namespace.run(Counters::read).ok()?.ok()?));
+fn read(namespaces: &[Namespace], cookies: bool) -> BTreeMap<Identity, Counters> {
+    let one = |namespace: &Namespace| {
+        let inside = || {
+            let cookie = if cookies { own_cookie()? } else { 0 };
+            Some((cookie, Counters::read().ok()?))
+        };
+        let (cookie, counters) = namespace.run(inside).ok()??;
+        Some(((namespace.inode, cookie), counters))
+    };
     namespaces.iter().filter_map(one).collect()
 }
 
 /// Whether no counter of the passive side moved. The others may: they are not in the books.
-fn same(before: &BTreeMap<u64, Counters>, after: &BTreeMap<u64, Counters>) -> bool {
+fn same(before: &BTreeMap<Identity, Counters>, after: &BTreeMap<Identity, Counters>) -> bool {
     let none = Totals::default();
-    before.iter().all(|(inode, before)| {
+    before.iter().all(|(identity, before)| {
         // One that vanished meanwhile is compared with nothing.
-        after.get(inode).is_none_or(|after| {
+        after.get(identity).is_none_or(|after| {
             let moved = after.since(before);
             Balance::new(0, &none, |name| moved.get(name)).even()
         })

@@ -8,7 +8,7 @@ use aya::maps::MapError;
 use queue_trace_common::{Fault, Outcome, Record};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::books::Books;
+use super::books::{Books, Identity};
 use super::seeds::Seeds;
 use crate::kernel::attach::{Attached, Settings, attach};
 use crate::kernel::hooks::Plan;
@@ -72,15 +72,16 @@ impl Live {
         let (mut maps, ring) = Maps::take(&mut attached).context("cannot use the maps")?;
         let mut records = Records::new(ring).context("cannot wait for records")?;
         let seeds = Seeds::gather();
-        let books = Books::open(&seeds.namespaces, seeds.complete, |count| {
-            if count {
-                return maps.arm(true);
-            }
-            maps.reset()?;
-            records.rest(|_| true);
-            Ok::<_, MapError>(())
-        })
-        .context("cannot begin to count")?;
+        let books =
+            Books::open(&seeds.namespaces, seeds.complete, attached.netns_cookies, |count| {
+                if count {
+                    return maps.arm(true);
+                }
+                maps.reset()?;
+                records.rest(|_| true);
+                Ok::<_, MapError>(())
+            })
+            .context("cannot begin to count")?;
         let start = Start {
             plan: attached.plan.clone(),
             listeners: seeds.count(),
@@ -165,9 +166,10 @@ impl Live {
                 listeners.push((self.listener(slot)?, totals));
             }
         }
-        let mut sums: HashMap<u32, Totals> = HashMap::new();
+        let mut sums: HashMap<Identity, Totals> = HashMap::new();
         for (listener, totals) in &listeners {
-            sums.entry(listener.netns).or_default().add(totals);
+            let identity = self.books.identity(listener.netns.into(), listener.netns_cookie);
+            sums.entry(identity).or_default().add(totals);
         }
         let mut books = self.books.close(&sums);
         books.iter_mut().for_each(|balance| balance.leave_out(&self.attached.plan.uncounted));

@@ -148,7 +148,7 @@ impl Books<'_> {
         self.listeners(&mut wrong);
         self.summary(&mut wrong);
         if !wrong.is_empty() {
-            let Trace { events, summary } = self.trace;
+            let Trace { events, summary, .. } = self.trace;
             panic!("{wrong}events:\n{events}summary:\n{}", summary.text);
         }
     }
@@ -157,7 +157,7 @@ impl Books<'_> {
     fn counters(&self, wrong: &mut String) {
         // Migration is newer than 5.10, and so are its counters.
         for (counter, terms) in IDENTITIES.iter().filter(|(name, _)| self.last.has(name)) {
-            let kernel = self.last.since(self.before, counter);
+            let kernel = self.after.since(self.before, counter);
             let ours = sum(&self.trace.events, terms) + self.tallied(counter);
             // The child is made first and its route looked up then, or the other way round.
             let doubtful = match *counter {
@@ -167,7 +167,8 @@ impl Books<'_> {
             if !(ours..=ours + doubtful).contains(&kernel) {
                 let _ = writeln!(wrong, "{counter}: kernel {kernel}, events {ours}");
             }
-            if self.after.get(counter) != self.last.get(counter) {
+            let later = sum(&self.trace.later, terms);
+            if self.last.since(self.after, counter) != later {
                 let _ = writeln!(wrong, "{counter} still moved while queue-trace was stopping");
             }
         }
@@ -263,7 +264,7 @@ impl Books<'_> {
             }
         }
         let mut written = BTreeMap::<_, u64>::new();
-        for event in &self.trace.events.0 {
+        for event in self.trace.events.0.iter().chain(&self.trace.later.0) {
             *written.entry((event.listens_at().to_string(), event.event.clone())).or_default() += 1;
         }
         if counted != written {

@@ -13,6 +13,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::namespace;
 use super::tracer::{Place, Trace, Tracer};
 
@@ -49,8 +51,9 @@ impl Role {
     pub(crate) fn halt(self, netns: u64) -> Trace {
         let Self { tracer, halted, trace } = self;
         drop(tracer);
+        let now = Timestamp::now();
         halted.send(()).expect("the stage is gone");
-        trace.recv().expect("queue-trace did not end as it should").of(netns)
+        trace.recv().expect("queue-trace did not end as it should").of(netns, now)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::events::{Event, Events};
@@ -40,13 +41,17 @@ type ByNamespace = BTreeMap<u64, Events>;
 pub(crate) struct Trace {
     pub(crate) events: Events,
     pub(crate) summary: Summary,
+    /// Events after the scenario's end, of requests that it left behind.
+    pub(crate) later: Events,
 }
 
 impl Trace {
-    /// What concerns one namespace.
-    pub(crate) fn of(&self, netns: u64) -> Self {
-        let events = self.events.0.iter().filter(|event| event.netns == netns).cloned().collect();
-        Self { events: Events(events), summary: self.summary.of(netns) }
+    /// What concerns one namespace, in which a scenario came to its end at that time.
+    pub(crate) fn of(&self, netns: u64, end: Timestamp) -> Self {
+        let here = self.events.0.iter().filter(|event| event.netns == netns).cloned();
+        let in_time = |event: &Event| event.time.parse::<Timestamp>().unwrap() <= end;
+        let (events, later) = here.partition(in_time);
+        Self { events: Events(events), summary: self.summary.of(netns), later: Events(later) }
     }
 }
 
@@ -126,7 +131,7 @@ impl Tracer {
         let text = self.errors.look(|errors| errors.join("\n"));
         assert!(status.success(), "queue-trace ended with {status}:\n{text}");
         let events = self.events.look(|all| all.values().flat_map(|e| e.0.clone()).collect());
-        Trace { events: Events(events), summary: Summary::parse(text) }
+        Trace { events: Events(events), summary: Summary::parse(text), later: Events::default() }
     }
 }
 

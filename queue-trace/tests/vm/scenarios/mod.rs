@@ -108,9 +108,6 @@ pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     tests.extend(random::tests(filter));
     tests.extend(ALONE.iter().flat_map(for_families).map(|(name, run)| test(name, run)));
     tests.extend(ALONE_ONCE.iter().map(|(name, run)| test((*name).to_owned(), run)));
-    // Not yet: the books of both come to be one.
-    let known = test("namespaces::same_number".into(), namespaces::same_number);
-    tests.push(known.with_ignored_flag(true));
     tests
 }
 

@@ -4,6 +4,8 @@
 //! The kernel gives the number of a namespace that is gone to the next one.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
@@ -20,63 +22,65 @@ const BACKLOG: u32 = 1;
 const REFUSED: usize = 2;
 
 pub(super) fn run() {
-    look(true);
-}
-
-/// The numbers of the short-lived namespaces are given to later ones.
-pub(super) fn same_number() {
-    look(false);
-}
-
-fn look(hold_numbers: bool) {
     let tracer = Tracer::start(Place::Outside, namespace::inode(), &[]);
     let (mut gone, mut held) = (Vec::new(), Vec::new());
     for round in 0..SHORT_LIVED {
         let name = format!("short-{round}");
-        let netns = namespace::within_fresh(&name, || {
+        let (netns, file) = namespace::within_fresh(&name, || {
             overflow();
-            namespace::inode()
+            (namespace::inode(), File::open("/proc/thread-self/ns/net").unwrap())
         });
         gone.push(netns);
-        // The kernel takes it apart a little later, and then its number is free.
-        if hold_numbers {
-            wait::until("the number of a namespace", || {
-                held.push(hidden());
-                held.last().is_some_and(|(_, number)| *number == netns)
-            });
+        if knows_cookies() {
+            drop(file);
+            // The kernel takes it apart a little later, and then its number is free.
+            std::thread::sleep(Duration::from_millis(500));
         } else {
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            // Such a kernel cannot tell it from the next one of that number.
+            held.push(file);
         }
     }
     let (trace, born, kernel) = namespace::within_fresh("long-lived", || {
         let refused = overflow();
         (tracer.stop(), namespace::inode(), refused)
     });
+    drop(held);
     let text = &trace.summary.text;
     assert!(text.contains(&format!("namespace {born}: the books balance")), "\n{text}");
     for counter in ["ListenOverflows", "ListenDrops"] {
         let line = book(&trace.summary, born, counter);
         assert_eq!(line, [kernel, kernel, 0], "{counter}:\n{text}");
     }
-    for netns in gone.iter().filter(|netns| **netns != born) {
-        let told = format!("namespace {netns}: gone, and its counters with it");
-        assert!(text.contains(&told), "\n{text}");
+    let told = |netns: &u64| {
+        let line = format!("namespace {netns}: gone, and its counters with it");
+        (text.matches(&line).count(), gone.iter().filter(|number| *number == netns).count())
+    };
+    for (told, gone) in gone.iter().map(told) {
+        assert_eq!(told, gone, "\n{text}");
     }
     assert!(!text.contains("DO NOT BALANCE"), "\n{text}");
-    drop(held);
     // The counts of all of them are there.
     let address = Family::V4.loopback(8080);
     assert_eq!(trace.summary.at(address).len(), SHORT_LIVED + 1, "\n{text}");
 }
 
-/// A namespace that nobody can find, and its number.
-fn hidden() -> (File, u64) {
-    let make = || {
-        // SAFETY: descriptors stay shared; only the network namespace is left.
-        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.unwrap();
-        (File::open("/proc/thread-self/ns/net").unwrap(), namespace::inode())
+/// Whether the kernel tells namespaces apart for good (`SO_NETNS_COOKIE`, 5.14).
+fn knows_cookies() -> bool {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut cookie = 0_u64;
+    let mut size = size_of_val(&cookie) as libc::socklen_t;
+    let out = (&raw mut cookie).cast();
+    // SAFETY: pointer and size describe the cookie, which lives through the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            out,
+            &raw mut size,
+        )
     };
-    std::thread::spawn(make).join().unwrap()
+    result == 0
 }
 
 /// Has clients refused, and gives how many SYNs were.

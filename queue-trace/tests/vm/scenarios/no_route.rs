@@ -45,7 +45,7 @@ pub(super) fn run(family: Family) {
     assert_eq!(of(answered).only("ack_refused").reason.as_deref(), Some("child_failed"));
     assert_eq!(of(answered).only("established").reason, None);
     assert_eq!(of(silent).only("request_expired").reason.as_deref(), Some("synack_unsendable"));
-    assert_eq!(of(cookie).only("ack_refused").reason.as_deref(), Some("cookie_child_failed"));
+    assert_eq!(of(cookie).only("ack_refused").reason.as_deref(), Some("cookie_unusable"));
     for client in [answered, silent] {
         let of = of(client);
         assert_eq!(of.only("synack_retransmit").reason.as_deref(), Some("unsendable"), "\n{of}");

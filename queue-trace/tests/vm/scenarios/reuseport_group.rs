@@ -7,6 +7,7 @@ use crate::harness::family::Family;
 use crate::harness::namespace;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
+use crate::harness::sysctl;
 use crate::harness::tracer::Place;
 use crate::harness::wait;
 
@@ -14,6 +15,8 @@ const LISTENERS: usize = 3;
 const CLIENTS: usize = 30;
 
 pub(super) fn run(family: Family) {
+    // A cookie whose ACK is refused is not sent again: that client would never get in.
+    sysctl::set("ipv4.tcp_syncookies", 0);
     let scene = Scene::begin(Place::Outside);
     let address = family.loopback(8080);
     // The second one is so small that some will be refused there.

@@ -34,6 +34,8 @@ const IDENTITIES: &[Identity] = &[
             ("ack_refused", "accept_queue_full_reset"),
             ("ack_refused", "cookie_accept_queue_full"),
             ("ack_refused", "child_failed"),
+            ("ack_refused", "child_failed_reset"),
+            ("ack_refused", "cookie_child_failed"),
             ("request_expired", "icmp_error"),
         ],
         beside: &[FALLBACK],
@@ -51,6 +53,7 @@ const IDENTITIES: &[Identity] = &[
             ("cookie_valid", "*"),
             ("ack_refused", "cookie_accept_queue_full"),
             ("ack_refused", "cookie_child_failed"),
+            ("ack_refused", "cookie_unusable"),
         ],
         beside: &[],
     },
@@ -61,6 +64,7 @@ const IDENTITIES: &[Identity] = &[
         terms: &[
             ("request_expired", "reset_by_client"),
             ("ack_refused", "accept_queue_full_reset"),
+            ("ack_refused", "child_failed_reset"),
         ],
         beside: &[],
     },
@@ -98,6 +102,7 @@ const ENDED: Terms = &[
     ("established", "*"),
     ("request_expired", "*"),
     ("ack_refused", "accept_queue_full_reset"),
+    ("ack_refused", "child_failed_reset"),
     ("ack_refused", "listener_closing"),
 ];
 /// What can become of a SYN.
