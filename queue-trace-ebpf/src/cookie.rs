@@ -73,12 +73,12 @@ pub fn queue_adding<M: Memory>(sk: *const u8, child: *const u8) {
 
 /// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
 #[inline(always)]
-pub fn queue_added(child: *const u8, returned: u64) {
-    if !queues_here() {
-        return;
-    }
+pub fn queue_added<M: Memory>(sk: *const u8, child: *const u8, returned: u64) {
     let Some(pass) = pass::current() else { return };
-    if returned == 0 {
+    if pass.kind == Kind::None as u32 && pass.clone != 0 && returned != 0 {
+        pass.clone = 0;
+        gauge::entered::<M>(listener::find::<M>(sk), sk, Queue::Accept);
+    } else if queues_here() && returned == 0 {
         pass.seen |= seen::QUEUE_CLOSED;
         stamp::take(child);
     }

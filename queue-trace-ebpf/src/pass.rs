@@ -147,8 +147,8 @@ pub struct Kept {
     pub v4: [u64; 2],
     /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
     pub v6: [u64; 2],
-    /// The child that is put into the accept queue.
-    pub adding: u64,
+    /// The listener whose accept queue a child is put into, and the child.
+    pub adding: [u64; 2],
     /// The listener whose request is unlinked.
     pub dropping: u64,
     /// The request whose SYN-ACK is sent again.

@@ -1,4 +1,5 @@
-//! A child enters the accept queue: of a cookie, of Fast Open and, on 5.10, of an ordinary handshake.
+//! A child enters the accept queue: of a cookie, of Fast Open, of a listener that closed and, on 5.10, of
+//! an ordinary handshake.
 
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
@@ -15,7 +16,7 @@ fn queue_add_enter(ctx: FEntryContext) -> i32 {
 
 #[fexit]
 fn queue_add_leave(ctx: FExitContext) -> i32 {
-    cookie::queue_added(ctx.arg(2), ctx.arg(3));
+    cookie::queue_added::<Typed>(ctx.arg(0), ctx.arg(2), ctx.arg(3));
     0
 }
 
@@ -23,7 +24,7 @@ fn queue_add_leave(ctx: FExitContext) -> i32 {
 fn kprobe_inet_csk_reqsk_queue_add(ctx: ProbeContext) -> u32 {
     let (sk, child) = (pointer(&ctx, 0), pointer(&ctx, 2));
     if let Some(pass) = pass::current() {
-        pass.kept.adding = child as u64;
+        pass.kept.adding = [sk as u64, child as u64];
     }
     cookie::queue_adding::<Probed>(sk, child);
     0
@@ -32,6 +33,7 @@ fn kprobe_inet_csk_reqsk_queue_add(ctx: ProbeContext) -> u32 {
 #[kretprobe]
 fn kretprobe_inet_csk_reqsk_queue_add(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::current() else { return 0 };
-    cookie::queue_added(pass.kept.adding as *const u8, ctx.ret());
+    let [sk, child] = pass.kept.adding.map(|kept| kept as *const u8);
+    cookie::queue_added::<Probed>(sk, child, ctx.ret());
     0
 }

@@ -121,6 +121,7 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
         settings.without.iter().any(|name| name == hook.program || name == hook.function)
     };
     let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
+    let mut reasons = Vec::new();
     loop {
         let mut plan = Plan::new(tier, btf, &refused)?;
         let mut config = configuration(&mut plan, offsets, settings);
@@ -136,9 +137,11 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
                     plan.losses.push(SILENT.into());
                 }
                 let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
+                plan.refused = reasons;
                 return Ok(Attached { ebpf, plan, slots, netns_cookies });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
+                reasons.push(explain(&*refusal.error, Some(refusal.hook)));
                 refused.push(refusal.hook);
             }
             Err(refusal) => {

@@ -202,6 +202,8 @@ pub struct Plan {
     pub ack_by_mib: bool,
     /// `tcp_rtx_synack` counts the retransmission itself.
     pub counts_retransmit: bool,
+    /// Hooks that this kernel has but did not take, and why; one line each.
+    pub refused: Vec<String>,
     /// What this kernel does not let us see, one phrase each.
     pub losses: Vec<String>,
     /// The kernel's counters that our sums cannot equal for want of a hook.
@@ -246,6 +248,7 @@ impl Plan {
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
             counts_retransmit: !exists("inet_rtx_syn_ack"),
             hooks,
+            refused: Vec::new(),
             losses,
             uncounted,
         })
