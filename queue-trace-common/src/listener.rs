@@ -111,7 +111,7 @@ impl Tally {
     pub const COUNT: usize = 6;
 }
 
-/// How long a listener's queues have been full. Shared by all CPUs; see the kernel side's `gauge`.
+/// How long a listener's queues have been full, and who waits in them. Shared by all CPUs; see the kernel side's `gauge`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FullTime {
@@ -123,19 +123,14 @@ pub struct FullTime {
     pub syn_since_ns: u64,
     /// How long it was full before that.
     pub syn_ns: u64,
+    /// Connections in the accept queue, when `look_at_queues` last looked.
+    pub waiting: u64,
+    /// Since when the first of them has waited, on the monotonic clock; 0 if none does or it is not known.
+    pub oldest_ns: u64,
 }
 
-/// A connection in an accept queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Stamp {
-    /// When it entered the queue.
-    pub time_ns: u64,
-    /// The listener's slot.
-    pub slot: u32,
-    /// The listener's flags when the connection entered.
-    pub flags: u32,
-}
+/// How many slots one run of the program `look_at_queues` looks at.
+pub const LOOKED_AT: u32 = 16;
 
 /// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,17 +138,15 @@ pub struct Stamp {
 pub enum Fault {
     /// No listener slot was left: events of this listener went to slot 0.
     SlotsExhausted,
-    /// The map of waiting connections was full: one wait could not be timed.
-    StampsFull,
     /// With `verify`: the kernel's own counters moved otherwise than the outcome says.
     Mismatch,
 }
 
 impl Fault {
     /// Number of kinds.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 2;
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::StampsFull, Self::Mismatch];
+    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::Mismatch];
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);

@@ -11,7 +11,7 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::Counts;
 use crate::pass::{self, Dropped, Kind, Pass, seen};
-use crate::{listener, maps, migrate, packet, report, stamp};
+use crate::{listener, maps, migrate, packet, report};
 
 /// TCP flag bits of a segment.
 const SYN: u8 = 0x02;
@@ -32,20 +32,17 @@ pub fn enter<M: Memory>(sk: *const u8, request: *const u8) {
     }
 }
 
-/// `inet_csk_complete_hashdance`: the child is about to enter the accept queue. Stamped here and not
-/// afterwards, because another CPU may accept it at once.
+/// `inet_csk_complete_hashdance`: the child is about to enter the accept queue.
 #[inline(always)]
-pub fn hashdance<M: Memory>(sk: *const u8, child: *const u8, request: *const u8, own: bool) {
+pub fn hashdance(request: *const u8, own: bool) {
     let Some(pass) = pass::within(Kind::Ack) else { return };
     if !own {
         pass.seen |= seen::HASHDANCE_LOST;
         return;
     }
     pass.seen |= seen::HASHDANCE;
-    pass.child = child as u64;
     // SAFETY: `request` is a TCP request; the member lies behind the declared `request_sock`.
     pass.dropped.synack_us = unsafe { Probed::read(request, offset!(synack_time)) };
-    stamp::insert(child, listener::find::<M>(sk));
 }
 
 /// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
@@ -57,12 +54,8 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
         verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
     }
     let listener = listener::find::<M>(sk);
-    match outcome {
-        Outcome::Established => gauge::entered::<M>(listener, sk, Queue::Accept),
-        Outcome::AckClosing => {
-            stamp::take(pass.child as *const u8);
-        }
-        _ => {}
+    if matches!(outcome, Outcome::Established) {
+        gauge::entered::<M>(listener, sk, Queue::Accept);
     }
     if pass.saw(seen::HASHDANCE | seen::REQUEST_DROPPED) {
         gauge::left::<M>(listener, sk, Queue::Syn);

@@ -7,7 +7,7 @@ use crate::gauge::{self, Queue};
 use crate::memory::Memory;
 use crate::mib::Counts;
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, packet, report, stamp};
+use crate::{listener, packet, report};
 
 /// A segment reached the cookie check. The client is read here because from 6.12 on the kernel frees
 /// the segment inside when it fails.
@@ -60,31 +60,4 @@ fn overflowed<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
     } else {
         pass.saw(seen::SYN_RECV_SOCK) && !pass.saw(seen::CHILD | seen::NO_ROUTE)
     }
-}
-
-/// `inet_csk_reqsk_queue_add` begins, for a cookie or Fast Open child. On 5.10 ordinary handshakes
-/// pass here too; they were stamped before.
-#[inline(always)]
-pub fn queue_adding<M: Memory>(sk: *const u8, child: *const u8) {
-    if queues_here() {
-        stamp::insert(child, listener::find::<M>(sk));
-    }
-}
-
-/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
-#[inline(always)]
-pub fn queue_added<M: Memory>(sk: *const u8, child: *const u8, returned: u64) {
-    let Some(pass) = pass::current() else { return };
-    if pass.kind == Kind::None as u32 && pass.clone != 0 && returned != 0 {
-        pass.clone = 0;
-        gauge::entered::<M>(listener::find::<M>(sk), sk, Queue::Accept);
-    } else if queues_here() && returned == 0 {
-        pass.seen |= seen::QUEUE_CLOSED;
-        stamp::take(child);
-    }
-}
-
-#[inline(always)]
-fn queues_here() -> bool {
-    pass::within(Kind::Cookie).is_some() || pass::within(Kind::Syn).is_some()
 }

@@ -2,9 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{
-    Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Stamp,
-};
+use queue_trace_common::{Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record};
 
 use crate::listen::Asked;
 use crate::pass::Pass;
@@ -39,11 +37,6 @@ pub static LISTENING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 
 /// Slots that no listener has; user space fills it and gives slots back.
 #[map]
 pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
-
-/// Connections in accept queues, by the kernel address of the child socket. A queue holds limit + 1,
-/// and 4096 is the default limit; the map is shared by all listeners.
-#[map]
-pub static WAITING: HashMap<u64, Stamp> = HashMap::with_max_entries(65_536, 0);
 
 /// The pass through the kernel that this CPU is in.
 #[map]

@@ -7,6 +7,7 @@
 use queue_trace_common::{Outcome, Tally};
 
 use crate::config::offset;
+use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
 use crate::pass::{self, Client, Kind, Pass, seen};
 use crate::{listener, maps, packet, report};
@@ -57,12 +58,7 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     tell(from, &pass.dropped.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
-    // SAFETY: read by helper.
-    let child: u64 = unsafe { Probed::read(request, offset!(request_child)) };
-    if let Some(stamp) = maps::WAITING.get_ptr_mut(child) {
-        // SAFETY: the child is locked; nothing else touches its stamp now.
-        unsafe { (*stamp).slot = target.slot };
-    }
+    gauge::entering::<M>(target, to, Queue::Accept);
 }
 
 /// `inet_child_forget` was called for a clone: the other listener closed too. Takes back what

@@ -113,8 +113,6 @@ pub struct Pass {
     pub kind: u32,
     /// Bits of [`seen`].
     pub seen: u32,
-    /// The child that was put into the accept queue, so that its stamp can be taken back.
-    pub child: u64,
     /// The last segment whose `tcp_conn_request` ended on this CPU.
     pub last_syn: u64,
     /// The request that is being dropped: its listener, and what it was like.
@@ -131,6 +129,8 @@ pub struct Pass {
     pub clone: u64,
     /// The kernel's counters when a Fast Open attempt began.
     pub fastopen: crate::mib::FastopenCounts,
+    /// The listener that `accept()` has just taken a child from, and the child; process context.
+    pub taken: [u64; 2],
     /// Arguments for return probes.
     pub kept: Kept,
 }
@@ -147,8 +147,6 @@ pub struct Kept {
     pub v4: [u64; 2],
     /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
     pub v6: [u64; 2],
-    /// The listener whose accept queue a child is put into, and the child.
-    pub adding: [u64; 2],
     /// The listener whose request is unlinked.
     pub dropping: u64,
     /// The request whose SYN-ACK is sent again.

@@ -19,6 +19,7 @@ mod inet_csk_reqsk_queue_drop;
 mod inet_csk_reqsk_queue_hash_add;
 mod inet_listen;
 mod inet_reqsk_alloc;
+mod look;
 mod reqsk_timer_handler;
 mod reuseport_migrate;
 mod security_sock_graft;

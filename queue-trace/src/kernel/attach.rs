@@ -3,8 +3,9 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
-use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
-use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
+use aya::programs::{ProgramError, RawTracePoint};
+use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes_aligned};
+use queue_trace_common::{Config, Counters, LOOKED_AT, MAX_PORTS, Offsets};
 
 use super::btf::Btf;
 use super::hooks::{Hook, Plan, Tier};
@@ -19,6 +20,9 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-t
 const MOST_SLOTS: u32 = 4096;
 /// What the per-CPU counters may take of kernel memory, all CPUs together.
 const COUNTER_BYTES: usize = 64 << 20;
+
+/// The program that we run ourselves.
+const LOOK: &str = "look_at_queues";
 
 /// What is not visible on kernels before 6.7.
 const SILENT: &str = "probes that the kernel skips while another one runs (the books tell)";
@@ -54,6 +58,26 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// Has the kernel side look who waits in the accept queues of these slots, in ascending order.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not run the program.
+    pub fn look(&mut self, slots: &[u32]) -> Result<(), ProgramError> {
+        let Some(program) = self.ebpf.program_mut(LOOK) else { return Ok(()) };
+        let program: &mut RawTracePoint = program.try_into()?;
+        let mut looked_at = 0..0;
+        for slot in slots.iter().filter(|slot| **slot != 0) {
+            if !looked_at.contains(slot) {
+                looked_at = *slot..slot + LOOKED_AT;
+                let mut options = RawTracePointRunOptions::new();
+                options.args[0] = u64::from(*slot);
+                program.test_run(options)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls of our programs that the kernel has skipped so far.
     #[must_use]
     pub fn misses(&self) -> Misses {
@@ -133,6 +157,10 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
         })?;
         match programs::hook_all(&mut ebpf, types.as_ref(), &plan) {
             Ok(()) => {
+                let look = ebpf.program_mut(LOOK).and_then(|look| look.try_into().ok());
+                if let Some(look) = look {
+                    RawTracePoint::load(look).map_err(|error| explain(&error, None))?;
+                }
                 if Misses::read(&ebpf, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
@@ -177,6 +205,7 @@ fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Conf
         offsets,
         ports,
         port_count: if fits { settings.ports.len() as u32 } else { 0 },
+        no_graft: u32::from(plan.no_graft),
         syn_by_mib: u32::from(plan.syn_by_mib),
         ack_by_mib: u32::from(plan.ack_by_mib),
         verify: u32::from(settings.verify && per_cpu_offset.is_some()),

@@ -126,7 +126,6 @@ pub const HOOKS: &[Hook] = &[
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
-    hook("queue_add_enter", "inet_csk_reqsk_queue_add", Entry),
     hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return),
     hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry),
     hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return).shape(Parameters(4)),
@@ -200,6 +199,8 @@ pub struct Plan {
     pub syn_by_mib: bool,
     /// Tell an overflow at the final ACK by the MIB slot.
     pub ack_by_mib: bool,
+    /// Accepted connections are counted before they are grafted to their socket.
+    pub no_graft: bool,
     /// `tcp_rtx_synack` counts the retransmission itself.
     pub counts_retransmit: bool,
     /// Hooks that this kernel has but did not take, and why; one line each.
@@ -246,6 +247,7 @@ impl Plan {
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
+            no_graft: !on("security_sock_graft"),
             counts_retransmit: !exists("inet_rtx_syn_ack"),
             hooks,
             refused: Vec::new(),

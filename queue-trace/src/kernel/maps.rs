@@ -2,7 +2,7 @@
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
 use queue_trace_common::{
-    CLOSED_KEY, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Stamp,
+    CLOSED_KEY, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome,
 };
 
 use super::attach::Attached;
@@ -14,7 +14,6 @@ pub struct Maps {
     info: Array<MapData, ListenerInfo>,
     counters: PerCpuArray<MapData, Counters>,
     full_time: Array<MapData, FullTime>,
-    waiting: HashMap<MapData, u64, Stamp>,
     free: Queue<MapData, u32>,
     armed: Array<MapData, u32>,
     shed: PerCpuArray<MapData, OutcomeCounts>,
@@ -44,7 +43,6 @@ impl Maps {
             info: Array::try_from(take("LISTENER_INFO")?)?,
             counters: PerCpuArray::try_from(take("COUNTERS")?)?,
             full_time: Array::try_from(take("FULL_TIME")?)?,
-            waiting: HashMap::try_from(take("WAITING")?)?,
             free: Queue::try_from(take("FREE_SLOTS")?)?,
             armed: Array::try_from(take("ARMED")?)?,
             shed: PerCpuArray::try_from(take("SHED")?)?,
@@ -95,7 +93,7 @@ impl Maps {
     }
 
     /// What happened at the listener of a slot up to `now_ns` of the monotonic clock, all CPUs
-    /// together; without what [`Self::waiting`] tells.
+    /// together; who waits, as [`Attached::look`] last saw it.
     ///
     /// # Errors
     ///
@@ -119,23 +117,9 @@ impl Maps {
         let so_far = |since: u64| if since == 0 { 0 } else { end_ns.saturating_sub(since) };
         totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
         totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
+        totals.waiting = full.waiting;
+        totals.oldest_ns = (full.oldest_ns != 0).then_some(full.oldest_ns);
         Ok(totals)
-    }
-
-    /// The connections that wait now, by slot: how many, and since when the first of them.
-    ///
-    /// # Errors
-    ///
-    /// When the map cannot be walked.
-    pub fn waiting(&self) -> Result<std::collections::HashMap<u32, (u64, u64)>, MapError> {
-        let mut slots = std::collections::HashMap::new();
-        for entry in &self.waiting {
-            let (_, stamp) = entry?;
-            let (count, oldest) = slots.entry(stamp.slot).or_insert((0, u64::MAX));
-            *count += 1;
-            *oldest = stamp.time_ns.min(*oldest);
-        }
-        Ok(slots)
     }
 
     /// The slots that listeners have or had, until they are given back.

@@ -258,7 +258,6 @@ fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
                 "events met a listener for which no slot was left; they are counted under (other \
                  listeners)"
             }
-            Fault::StampsFull => "connections could not be timed: too many were waiting",
             Fault::Mismatch => {
                 "outcomes disagree with the kernel's own counters: please report this"
             }

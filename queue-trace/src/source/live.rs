@@ -154,14 +154,10 @@ impl Live {
         let mut listeners = self.closed.clone();
         let mut slots = self.maps.slots()?;
         slots.insert(0, 0);
-        let waiting = self.maps.waiting()?;
+        self.attached.look(&slots)?;
         let now = monotonic_ns();
         for slot in slots {
-            let mut totals = self.maps.totals(slot, now)?;
-            if let Some((count, oldest)) = waiting.get(&slot) {
-                totals.waiting = *count;
-                totals.oldest_ns = Some(*oldest);
-            }
+            let totals = self.maps.totals(slot, now)?;
             if !totals.is_empty() {
                 listeners.push((self.listener(slot)?, totals));
             }

@@ -32,7 +32,6 @@ pub(super) const KPROBES: &[Hook] = &[
     entry!("tcp_try_fastopen"),
     entry!("inet_csk_reqsk_queue_hash_add").shape(Void),
     returning!("inet_csk_reqsk_queue_hash_add").shape(Value),
-    entry!("inet_csk_reqsk_queue_add"),
     returning!("inet_csk_reqsk_queue_add"),
     entry!("tcp_create_openreq_child"),
     returning!("inet6_csk_route_req"),
