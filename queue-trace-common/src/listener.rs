@@ -129,9 +129,6 @@ pub struct FullTime {
     pub oldest_ns: u64,
 }
 
-/// How many slots one run of the program `look_at_queues` looks at.
-pub const LOOKED_AT: u32 = 16;
-
 /// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]

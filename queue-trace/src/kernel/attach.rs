@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes_aligned};
-use queue_trace_common::{Config, Counters, LOOKED_AT, MAX_PORTS, Offsets};
+use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
 
 use super::btf::Btf;
 use super::hooks::{Hook, Plan, Tier};
@@ -58,7 +58,7 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Has the kernel side look who waits in the accept queues of these slots, in ascending order.
+    /// Has the kernel side look who waits in the accept queues of these slots.
     ///
     /// # Errors
     ///
@@ -66,14 +66,10 @@ impl Attached {
     pub fn look(&mut self, slots: &[u32]) -> Result<(), ProgramError> {
         let Some(program) = self.ebpf.program_mut(LOOK) else { return Ok(()) };
         let program: &mut RawTracePoint = program.try_into()?;
-        let mut looked_at = 0..0;
-        for slot in slots.iter().filter(|slot| **slot != 0) {
-            if !looked_at.contains(slot) {
-                looked_at = *slot..slot + LOOKED_AT;
-                let mut options = RawTracePointRunOptions::new();
-                options.args[0] = u64::from(*slot);
-                program.test_run(options)?;
-            }
+        for slot in slots {
+            let mut options = RawTracePointRunOptions::new();
+            options.args[0] = u64::from(*slot);
+            program.test_run(options)?;
         }
         Ok(())
     }
