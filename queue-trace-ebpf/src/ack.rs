@@ -9,7 +9,7 @@ use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
-use crate::mib::Counts;
+use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Dropped, Kind, Pass, seen};
 use crate::{listener, maps, migrate, packet, report};
 
@@ -27,7 +27,10 @@ pub fn enter<M: Memory>(sk: *const u8, request: *const u8) {
         pass.migrating_to = 0;
         pass.former = migrate::former(request) as u64;
     }
-    if config!(ack_by_mib) != 0 || config!(verify) != 0 {
+    if config!(ack_by_mib) != 0 {
+        pass.refusals = Refusals::read::<M>(sk);
+    }
+    if config!(verify) != 0 {
         pass.mib = Counts::read::<M>(sk);
     }
 }
@@ -53,7 +56,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     if config!(verify) != 0 {
         verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
     }
-    let listener = listener::find::<M>(sk);
+    let listener = listener::find_again::<M>(sk);
     if matches!(outcome, Outcome::Established) {
         gauge::entered::<M>(listener, sk, Queue::Accept);
     }
@@ -136,7 +139,7 @@ fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
     if config!(ack_by_mib) != 0 {
         // Every failure of `tcp_v{4,6}_syn_recv_sock` but a duplicate address pair, which ends in the
         // hashdance, counts a listen drop.
-        pass.saw(seen::CHILD) || Counts::read::<M>(sk).since(&pass.mib).drops != 0
+        pass.saw(seen::CHILD) || Refusals::read::<M>(sk).drops != pass.refusals.drops
     } else {
         pass.saw(seen::SYN_RECV_SOCK)
     }
@@ -146,7 +149,7 @@ fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
 #[inline(always)]
 fn no_child<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
     let overflow = if config!(ack_by_mib) != 0 {
-        Counts::read::<M>(sk).since(&pass.mib).overflows != 0
+        Refusals::read::<M>(sk).overflows != pass.refusals.overflows
     } else {
         !pass.saw(seen::CHILD | seen::NO_ROUTE)
     };

@@ -59,7 +59,7 @@ pub fn accepted<M: Memory>(child: *const u8) {
 #[inline(always)]
 fn count<M: Memory>(sk: Option<*const u8>, child: *const u8) {
     match sk.map(accept::subflow::<Probed>) {
-        Some(sk) => accept::accepted::<M>(listener::find::<Probed>(sk), sk, child),
+        Some(sk) => accept::accepted::<M>(listener::find_again::<Probed>(sk), sk, child),
         None => accept::accepted::<M>(Listener::REST, core::ptr::null(), child),
     }
 }

@@ -35,7 +35,7 @@ pub mod seen {
     pub const FLOOD_DROP: u32 = 1 << 2;
     /// `tcp_peer_is_proven` said no: the last-quarter rule refuses.
     pub const NOT_PROVEN: u32 = 1 << 3;
-    /// A SYN-ACK with a cookie was built.
+    /// A cookie was made.
     pub const COOKIE_SYNACK: u32 = 1 << 4;
     /// `tcp_try_fastopen` made a child.
     pub const FASTOPEN_CHILD: u32 = 1 << 5;
@@ -121,6 +121,16 @@ pub struct Pass {
     pub client: Client,
     /// The kernel's counters when the pass began.
     pub mib: crate::mib::Counts,
+    /// The same of those that tell a refused final ACK.
+    pub refusals: crate::mib::Refusals,
+    /// The same of those of migrated requests, when one was cloned.
+    pub migrations: [u64; 2],
+    /// The listener that was found last.
+    pub last: crate::listener::Last,
+    /// Scratch: where a namespace keeps its counters.
+    pub statistics: u64,
+    /// What is added to a per-CPU pointer on this CPU; 0 until it is read.
+    pub this_cpu: u64,
     /// The listener that a request belonged to when its pass began, if that matters.
     pub former: u64,
     /// The listener that takes a request or connection over.

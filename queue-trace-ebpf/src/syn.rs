@@ -31,7 +31,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     if config!(verify) != 0 {
         verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
     }
-    let listener = listener::find::<M>(sk);
+    let listener = listener::find_again::<M>(sk);
     if pass.saw(seen::HASHED) {
         gauge::entered::<M>(listener, sk, Queue::Syn);
     } else if matches!(outcome, Outcome::SynFastopen) {

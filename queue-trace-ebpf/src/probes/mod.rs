@@ -8,6 +8,7 @@ use aya_ebpf::programs::ProbeContext;
 
 mod conn_request;
 mod cookie_check;
+mod cookie_init_sequence;
 mod inet6_csk_route_req;
 mod inet_accept;
 mod inet_child_forget;
@@ -29,7 +30,6 @@ mod sys_listen;
 mod tcp_check_req;
 mod tcp_conn_request;
 mod tcp_create_openreq_child;
-mod tcp_make_synack;
 mod tcp_oow_rate_limited;
 mod tcp_peer_is_proven;
 mod tcp_req_err;

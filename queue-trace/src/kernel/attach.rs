@@ -142,9 +142,10 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
     };
     let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
     let mut reasons = Vec::new();
+    let per_cpu_offset = symbols::per_cpu_offset();
     loop {
-        let mut plan = Plan::new(tier, btf, &refused)?;
-        let mut config = configuration(&mut plan, offsets, settings);
+        let mut plan = Plan::new(tier, btf, &refused, per_cpu_offset.is_some())?;
+        let mut config = configuration(&mut plan, offsets, per_cpu_offset, settings);
         config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
         let slots = slots();
         let mut ebpf = load(types.as_ref(), &config, slots).map_err(|error| AttachError {
@@ -177,8 +178,12 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
     }
 }
 
-fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Config {
-    let per_cpu_offset = symbols::per_cpu_offset();
+fn configuration(
+    plan: &mut Plan,
+    offsets: Offsets,
+    per_cpu_offset: Option<u64>,
+    settings: &Settings,
+) -> Config {
     if per_cpu_offset.is_none() {
         plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
     }
@@ -202,6 +207,7 @@ fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Conf
         ports,
         port_count: if fits { settings.ports.len() as u32 } else { 0 },
         no_graft: u32::from(plan.no_graft),
+        migrate_by_mib: u32::from(plan.migrate_by_mib),
         syn_by_mib: u32::from(plan.syn_by_mib),
         ack_by_mib: u32::from(plan.ack_by_mib),
         verify: u32::from(settings.verify && per_cpu_offset.is_some()),

@@ -65,6 +65,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         syn_queue_full_cookies: counter("LINUX_MIB_TCPREQQFULLDOCOOKIES"),
         fastopen_cookie_requests: counter("LINUX_MIB_TCPFASTOPENCOOKIEREQD"),
         fastopen_overflows: counter("LINUX_MIB_TCPFASTOPENLISTENOVERFLOW"),
+        migrate_successes: counter("LINUX_MIB_TCPMIGRATEREQSUCCESS"),
+        migrate_failures: counter("LINUX_MIB_TCPMIGRATEREQFAILURE"),
     })
 }
 

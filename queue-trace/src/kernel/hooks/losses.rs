@@ -40,6 +40,9 @@ const LOSSES: &[Loss] = &[
         &["tcp_peer_is_proven"],
         "SYNs refused by the last-quarter rule (shown as no_route_or_denied)",
     ),
+    loss(&["cookie_v6_init_sequence"], "SYN cookies over IPv6 (shown as refused)")
+        .only_with("cookie_v6_init_sequence")
+        .counters(&["SyncookiesSent", "ListenOverflows", "ListenDrops"]),
     loss(
         &["inet_csk_reqsk_queue_add"],
         "Fast Open connections that a closing listener drops (shown as syn_fastopen)",
