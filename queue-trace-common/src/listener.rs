@@ -73,6 +73,14 @@ pub struct Counters {
     pub accept_peak: u32,
     /// Greatest `icsk_accept_queue.qlen` that this CPU saw.
     pub syn_peak: u32,
+    /// As `accept_peak`, of the period `period` only.
+    pub recent_accept_peak: u32,
+    /// As `syn_peak`, of that period only.
+    pub recent_syn_peak: u32,
+    /// Which period that is: user space begins a new one each time it has read them.
+    pub period: u32,
+    /// Filler.
+    pub reserved: u32,
 }
 
 impl Default for Counters {
@@ -82,6 +90,10 @@ impl Default for Counters {
             tallies: [0; Tally::COUNT],
             accept_peak: 0,
             syn_peak: 0,
+            recent_accept_peak: 0,
+            recent_syn_peak: 0,
+            period: 0,
+            reserved: 0,
         }
     }
 }
@@ -125,6 +137,8 @@ pub struct FullTime {
     pub syn_ns: u64,
     /// Connections in the accept queue, when `look_at_queues` last looked.
     pub waiting: u64,
+    /// Half-open requests, at the same time.
+    pub half_open: u64,
     /// Since when the first of them has waited, on the monotonic clock; 0 if none does or it is not known.
     pub oldest_ns: u64,
 }
@@ -147,4 +161,4 @@ impl Fault {
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);
-const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 8);
+const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 24);

@@ -73,12 +73,20 @@ fn deepened<M: Memory>(listener: Listener, sk: *const u8, queue: Queue, coming: 
     if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        let peak = match queue {
-            Queue::Accept => &mut counters.accept_peak,
-            Queue::Syn => &mut counters.syn_peak,
+        let period = maps::PERIOD.get(0).copied().unwrap_or_default();
+        if counters.period != period {
+            counters.period = period;
+            (counters.recent_accept_peak, counters.recent_syn_peak) = (0, 0);
+        }
+        let (peak, recent) = match queue {
+            Queue::Accept => (&mut counters.accept_peak, &mut counters.recent_accept_peak),
+            Queue::Syn => (&mut counters.syn_peak, &mut counters.recent_syn_peak),
         };
-        if now_deep > *peak {
-            *peak = now_deep;
+        if now_deep > *recent {
+            *recent = now_deep;
+            if now_deep > *peak {
+                *peak = now_deep;
+            }
         }
     }
     if now_deep <= limit {

@@ -42,6 +42,10 @@ pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
 #[map]
 pub static PASS: PerCpuArray<Pass> = PerCpuArray::with_max_entries(1, 0);
 
+/// Which period the recent peaks are of; user space begins a new one when it has read them.
+#[map]
+pub static PERIOD: Array<u32> = Array::with_max_entries(1, 0);
+
 /// How many listeners have closed.
 #[map]
 pub static CLOSINGS: Array<u64> = Array::with_max_entries(1, 0);

@@ -16,6 +16,8 @@ pub struct Maps {
     full_time: Array<MapData, FullTime>,
     free: Queue<MapData, u32>,
     armed: Array<MapData, u32>,
+    periods: Array<MapData, u32>,
+    period: u32,
     shed: PerCpuArray<MapData, OutcomeCounts>,
     faults: PerCpuArray<MapData, u64>,
 }
@@ -45,6 +47,8 @@ impl Maps {
             full_time: Array::try_from(take("FULL_TIME")?)?,
             free: Queue::try_from(take("FREE_SLOTS")?)?,
             armed: Array::try_from(take("ARMED")?)?,
+            periods: Array::try_from(take("PERIOD")?)?,
+            period: 0,
             shed: PerCpuArray::try_from(take("SHED")?)?,
             faults: PerCpuArray::try_from(take("FAULTS")?)?,
         };
@@ -62,6 +66,16 @@ impl Maps {
     /// As [`Self::take`].
     pub fn arm(&mut self, armed: bool) -> Result<(), MapError> {
         self.armed.set(0, u32::from(armed), 0)
+    }
+
+    /// Begins a new period: from now on the recent peaks are those since this call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn next_period(&mut self) -> Result<(), MapError> {
+        self.period = self.period.wrapping_add(1);
+        self.periods.set(0, self.period, 0)
     }
 
     /// Stops counting and forgets what was counted.
@@ -109,6 +123,11 @@ impl Maps {
             }
             totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
             totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
+            if cpu.period == self.period {
+                let accept = totals.recent_accept_peak.max(cpu.recent_accept_peak);
+                let syn = totals.recent_syn_peak.max(cpu.recent_syn_peak);
+                (totals.recent_accept_peak, totals.recent_syn_peak) = (accept, syn);
+            }
         }
         let full = self.full_time.get(&slot, 0)?;
         // A listener that closed full has been so to its end: what still waited was lost or taken over.
@@ -118,6 +137,8 @@ impl Maps {
         totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
         totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
         totals.waiting = full.waiting;
+        totals.recent_accept_peak = totals.recent_accept_peak.max(full.waiting as u32);
+        totals.recent_syn_peak = totals.recent_syn_peak.max(full.half_open as u32);
         totals.oldest_ns = (full.oldest_ns != 0).then_some(full.oldest_ns);
         Ok(totals)
     }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod doctor;
 pub mod json;
 pub mod listeners;
+pub mod status;
 pub mod summary;
 pub mod text;
 mod units;

@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::books::{Books, Identity};
 use super::seeds::Seeds;
+use super::status::Before;
 use crate::kernel::attach::{Attached, Settings, attach};
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
@@ -59,6 +60,8 @@ pub struct Live {
     known: HashMap<u32, (u64, Listener)>,
     closed: Vec<(Listener, Totals)>,
     last_id: u32,
+    /// At the last status.
+    pub(super) before: Before,
 }
 
 impl Live {
@@ -97,6 +100,7 @@ impl Live {
             known: HashMap::new(),
             closed: Vec::new(),
             last_id: 0,
+            before: Before::new(),
         };
         Ok((live, start))
     }
@@ -152,16 +156,7 @@ impl Live {
     /// When the maps cannot be read.
     pub fn snapshot(&mut self) -> anyhow::Result<Snapshot> {
         let mut listeners = self.closed.clone();
-        let mut slots = self.maps.slots()?;
-        slots.insert(0, 0);
-        self.attached.look(&slots)?;
-        let now = monotonic_ns();
-        for slot in slots {
-            let totals = self.maps.totals(slot, now)?;
-            if !totals.is_empty() {
-                listeners.push((self.listener(slot)?, totals));
-            }
-        }
+        listeners.extend(self.listeners()?);
         let mut sums: HashMap<Identity, Totals> = HashMap::new();
         for (listener, totals) in &listeners {
             let identity = self.books.identity(listener.netns.into(), listener.netns_cookie);
@@ -181,6 +176,27 @@ impl Live {
             missed: self.attached.misses().calls.saturating_sub(self.missed_before),
             books,
         })
+    }
+
+    /// What was counted at the listeners that have their slot still.
+    pub(super) fn listeners(&mut self) -> anyhow::Result<Vec<(Listener, Totals)>> {
+        let mut listeners = Vec::new();
+        let mut slots = self.maps.slots()?;
+        slots.insert(0, 0);
+        self.attached.look(&slots)?;
+        let now = monotonic_ns();
+        for slot in slots {
+            let totals = self.maps.totals(slot, now)?;
+            if !totals.is_empty() {
+                listeners.push((self.listener(slot)?, totals));
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// Recent peaks are those from now on.
+    pub(super) fn next_period(&mut self) -> anyhow::Result<()> {
+        Ok(self.maps.next_period()?)
     }
 
     /// Which hooks are attached.

@@ -3,5 +3,7 @@
 mod books;
 mod live;
 mod seeds;
+mod status;
 
 pub use live::{Live, Snapshot, Start, monotonic_ns};
+pub use status::Status;

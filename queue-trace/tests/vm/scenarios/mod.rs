@@ -90,6 +90,7 @@ const ALONE_ONCE: &[(&str, fn())] = &[
     ("accept_errors::asked_for", accept_errors::asked_for),
     ("vanished_namespace", vanished_namespace::run),
     ("doctor", doctor::run),
+    ("gauges::since_last", gauges::since_last),
     ("degradation", degradation::run),
     ("namespaces", namespaces::run),
     ("command_line::wrong_usage", command_line::wrong_usage),
