@@ -3,7 +3,7 @@
 //! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use queue_trace_common::{Fault, Outcome, Record};
+use queue_trace_common::{Outcome, Record};
 
 use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
@@ -186,7 +186,7 @@ fn verify(moved: &Counts, outcome: Outcome) {
         _ => (0, 0),
     };
     if moved.overflows != overflows || moved.drops != drops {
-        maps::fault(Fault::Mismatch);
+        maps::contradicted(outcome);
     }
 }
 

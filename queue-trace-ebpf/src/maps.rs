@@ -65,6 +65,10 @@ const RING_BYTES: u32 = 4 << 20;
 #[map]
 pub static SHED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
 
+/// With `verify`: outcomes that the kernel's own counters contradict.
+#[map]
+pub static CONTRADICTED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
 /// Our own troubles, by [`Fault`].
 #[map]
 pub static FAULTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Fault::COUNT as u32, 0);
@@ -75,6 +79,15 @@ pub fn fault(kind: Fault) {
     if let Some(count) = FAULTS.get_ptr_mut(kind as u32) {
         // SAFETY: this CPU's own value.
         unsafe { *count += 1 };
+    }
+}
+
+/// Counts an outcome that the kernel's counters contradict.
+#[inline(always)]
+pub fn contradicted(outcome: Outcome) {
+    if let Some(counts) = CONTRADICTED.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value, and the index is that of an outcome.
+        unsafe { *(*counts).as_mut_ptr().add(outcome as usize) += 1 };
     }
 }
 

@@ -3,7 +3,7 @@
 //! The outcome follows from how far the kernel got in its own order of checks (kernel.md section 5.2
 //! and 6.5), never from repeating its tests beforehand: the queues move meanwhile.
 
-use queue_trace_common::{Fault, Outcome, Tally};
+use queue_trace_common::{Outcome, Tally};
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
@@ -122,7 +122,7 @@ fn verify(moved: &Counts, outcome: Outcome) {
         _ => (0, 0, 1),
     };
     if moved.overflows != overflows || moved.syn_queue_full_drops != full || moved.drops != drops {
-        maps::fault(Fault::Mismatch);
+        maps::contradicted(outcome);
     }
 }
 

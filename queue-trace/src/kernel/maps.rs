@@ -19,6 +19,7 @@ pub struct Maps {
     periods: Array<MapData, u32>,
     period: u32,
     shed: PerCpuArray<MapData, OutcomeCounts>,
+    contradicted: PerCpuArray<MapData, OutcomeCounts>,
     faults: PerCpuArray<MapData, u64>,
 }
 
@@ -50,6 +51,7 @@ impl Maps {
             periods: Array::try_from(take("PERIOD")?)?,
             period: 0,
             shed: PerCpuArray::try_from(take("SHED")?)?,
+            contradicted: PerCpuArray::try_from(take("CONTRADICTED")?)?,
             faults: PerCpuArray::try_from(take("FAULTS")?)?,
         };
         let records = RingBuf::try_from(take("RECORDS")?)?;
@@ -183,13 +185,16 @@ impl Maps {
     ///
     /// As [`Self::take`].
     pub fn shed(&self) -> Result<[u64; Outcome::COUNT], MapError> {
-        let mut sums = [0; Outcome::COUNT];
-        for cpu in self.shed.get(&0, 0)?.iter() {
-            for (sum, count) in sums.iter_mut().zip(cpu.0) {
-                *sum += count;
-            }
-        }
-        Ok(sums)
+        by_outcome(&self.shed)
+    }
+
+    /// Outcomes that the kernel's own counters contradict, where they are compared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn contradicted(&self) -> Result<[u64; Outcome::COUNT], MapError> {
+        by_outcome(&self.contradicted)
     }
 
     /// How often the kernel side had this trouble.
@@ -200,4 +205,17 @@ impl Maps {
     pub fn faults(&self, fault: Fault) -> Result<u64, MapError> {
         Ok(self.faults.get(&(fault as u32), 0)?.iter().sum())
     }
+}
+
+/// The counts of all CPUs.
+fn by_outcome(
+    map: &PerCpuArray<MapData, OutcomeCounts>,
+) -> Result<[u64; Outcome::COUNT], MapError> {
+    let mut sums = [0; Outcome::COUNT];
+    for cpu in map.get(&0, 0)?.iter() {
+        for (sum, count) in sums.iter_mut().zip(cpu.0) {
+            *sum += count;
+        }
+    }
+    Ok(sums)
 }

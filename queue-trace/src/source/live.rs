@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub listeners: Vec<(Listener, Totals)>,
     /// Records that were streamed but found no room, by outcome.
     pub shed: Vec<(Outcome, u64)>,
+    /// Outcomes that the kernel's own counters contradict, where they are compared.
+    pub contradicted: Vec<(Outcome, u64)>,
     /// Troubles of the kernel side, those that happened.
     pub faults: Vec<(Fault, u64)>,
     /// Calls of our programs that the kernel skipped, as far as it counts them.
@@ -164,14 +166,17 @@ impl Live {
         }
         let mut books = self.books.close(&sums);
         books.iter_mut().for_each(|balance| balance.leave_out(&self.attached.plan.uncounted));
-        let shed = self.maps.shed()?;
+        let there = |counts: [u64; Outcome::COUNT]| {
+            Outcome::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
+        };
         let faults = Fault::ALL
             .iter()
             .map(|fault| Ok((*fault, self.maps.faults(*fault)?)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Snapshot {
             listeners,
-            shed: Outcome::ALL.iter().copied().zip(shed).filter(|(_, count)| *count > 0).collect(),
+            shed: there(self.maps.shed()?),
+            contradicted: there(self.maps.contradicted()?),
             faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
             missed: self.attached.misses().calls.saturating_sub(self.missed_before),
             books,
