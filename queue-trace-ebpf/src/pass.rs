@@ -36,7 +36,7 @@ pub mod seen {
     /// `tcp_peer_is_proven` said no: the last-quarter rule refuses.
     pub const NOT_PROVEN: u32 = 1 << 3;
     /// A cookie was made.
-    pub const COOKIE_SYNACK: u32 = 1 << 4;
+    pub const COOKIE_MADE: u32 = 1 << 4;
     /// `tcp_try_fastopen` made a child.
     pub const FASTOPEN_CHILD: u32 = 1 << 5;
     /// The request went into the hash of half-open requests.

@@ -8,8 +8,8 @@ use queue_trace_common::{Outcome, Tally};
 use crate::config::config;
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
-use crate::memory::Memory;
-use crate::mib::Counts;
+use crate::memory::{Memory, Probed};
+use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, seen};
 use crate::{listener, maps, packet, report};
 
@@ -17,6 +17,7 @@ use crate::{listener, maps, packet, report};
 #[inline(always)]
 pub fn enter<M: Memory>(sk: *const u8) {
     let Some(pass) = pass::open(Kind::Syn) else { return };
+    pass.kept.sk = sk as u64;
     if config!(syn_by_mib) != 0 || config!(verify) != 0 {
         pass.mib = Counts::read::<M>(sk);
     }
@@ -51,11 +52,27 @@ fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
         if pass.saw(seen::QUEUE_CLOSED) { Outcome::SynClosing } else { Outcome::SynFastopen }
-    } else if pass.saw(seen::COOKIE_SYNACK) {
+    } else if pass.saw(seen::COOKIE_MADE) && !dropped_since::<M>(pass, sk) {
         Outcome::SynCookie
     } else {
         refusal::<M>(pass, sk)
     }
+}
+
+/// `cookie_v4_init_sequence` or `cookie_v6_init_sequence` makes a cookie.
+#[inline(always)]
+pub fn makes_cookie() {
+    let Some(pass) = pass::within(Kind::Syn) else { return };
+    pass.seen |= seen::COOKIE_MADE;
+    if config!(per_cpu_offset) != 0 {
+        pass.refusals = Refusals::read::<Probed>(pass.kept.sk as *const u8);
+    }
+}
+
+/// Whether the SYN was dropped after its cookie was made: from 7.2 on the route is sought after that.
+#[inline(always)]
+fn dropped_since<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
+    config!(per_cpu_offset) != 0 && Refusals::read::<M>(sk).drops != pass.refusals.drops
 }
 
 /// Nothing was queued and nothing sent: at which check did it end?
