@@ -138,7 +138,7 @@ impl Maps {
         let so_far = |since: u64| if since == 0 { 0 } else { end_ns.saturating_sub(since) };
         totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
         totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
-        totals.waiting = full.waiting;
+        (totals.waiting, totals.half_open) = (full.waiting, full.half_open);
         totals.recent_accept_peak = totals.recent_accept_peak.max(full.waiting as u32);
         totals.recent_syn_peak = totals.recent_syn_peak.max(full.half_open as u32);
         totals.oldest_ns = (full.oldest_ns != 0).then_some(full.oldest_ns);

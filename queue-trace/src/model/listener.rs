@@ -103,6 +103,8 @@ pub struct Totals {
     pub oldest_ns: Option<u64>,
     /// Connections in the accept queue now.
     pub waiting: u64,
+    /// Half-open requests now.
+    pub half_open: u64,
     /// Greatest accept-queue depth.
     pub accept_peak: u32,
     /// Greatest SYN-queue depth.
@@ -122,6 +124,7 @@ impl Default for Totals {
             syn_full_ns: 0,
             oldest_ns: None,
             waiting: 0,
+            half_open: 0,
             accept_peak: 0,
             syn_peak: 0,
             recent_accept_peak: 0,
@@ -170,6 +173,7 @@ impl Totals {
         self.syn_full_ns += other.syn_full_ns;
         self.oldest_ns = [self.oldest_ns, other.oldest_ns].into_iter().flatten().min();
         self.waiting += other.waiting;
+        self.half_open += other.half_open;
         self.accept_peak = self.accept_peak.max(other.accept_peak);
         self.syn_peak = self.syn_peak.max(other.syn_peak);
         self.recent_accept_peak = self.recent_accept_peak.max(other.recent_accept_peak);

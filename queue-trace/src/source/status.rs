@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Live;
-use crate::model::Listener;
+use crate::model::{Listener, Totals};
 
 /// One listener since the last status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,17 @@ pub struct Status {
     pub oldest_ns: Option<u64>,
 }
 
-/// How long the queues of listeners, by number, had been full at the last status.
-pub(super) type Before = HashMap<u32, (u64, u64)>;
+/// The listeners at the last status, by number.
+pub(super) type Before = HashMap<u32, Seen>;
+
+/// A listener at the last status: how long its queues had been full, and how deep they were.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    accept_full_ns: u64,
+    syn_full_ns: u64,
+    waiting: u64,
+    half_open: u64,
+}
 
 impl Live {
     /// The listeners with anything in their queues since the last call, or since counting began.
@@ -37,14 +46,15 @@ impl Live {
         let mut all = Vec::new();
         let mut now = Before::new();
         for (listener, totals) in listeners {
-            let full = (totals.accept_full_ns, totals.syn_full_ns);
+            let Totals { accept_full_ns, syn_full_ns, waiting, half_open, .. } = totals;
             let before = self.before.get(&listener.id).copied().unwrap_or_default();
-            now.insert(listener.id, full);
+            now.insert(listener.id, Seen { accept_full_ns, syn_full_ns, waiting, half_open });
             let status = Status {
-                accept: (totals.waiting, totals.recent_accept_peak),
-                syn_peak: totals.recent_syn_peak,
-                accept_full_ns: full.0.saturating_sub(before.0),
-                syn_full_ns: full.1.saturating_sub(before.1),
+                // What was in a queue at the beginning belongs to the interval.
+                accept: (waiting, totals.recent_accept_peak.max(before.waiting as u32)),
+                syn_peak: totals.recent_syn_peak.max(before.half_open as u32),
+                accept_full_ns: accept_full_ns.saturating_sub(before.accept_full_ns),
+                syn_full_ns: syn_full_ns.saturating_sub(before.syn_full_ns),
                 oldest_ns: totals.oldest_ns,
                 listener,
             };

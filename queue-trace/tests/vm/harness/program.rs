@@ -18,6 +18,15 @@ pub(crate) fn attach_arguments() -> Vec<String> {
     how.map_or_else(|_| Vec::new(), |how| vec!["--attach".to_owned(), how])
 }
 
+/// What is said to be hidden from kprobes on every kernel, and on those before 6.7.
+pub(crate) const HIDDEN_FROM_KPROBES: [&str; 2] =
+    ["accept() that returns an error", "probes that the kernel skips while another one runs"];
+
+/// Whether they attach by kprobes, which do not see everything.
+pub(crate) fn by_kprobes() -> bool {
+    attach_arguments().iter().any(|argument| argument == "kprobe")
+}
+
 /// Runs it with these arguments in the calling thread's namespace.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     queue_trace().args(arguments).output().expect("cannot run queue-trace")

@@ -42,6 +42,12 @@ impl Summary {
         Self { text, listeners }
     }
 
+    /// How many calls of our probes the kernel skipped, as far as it counts them.
+    pub(crate) fn skipped(&self) -> u64 {
+        let line = self.text.lines().find(|line| line.contains("calls of our probes were skipped"));
+        line.and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or_default()
+    }
+
     /// What concerns one namespace, or none in particular.
     pub(crate) fn of(&self, netns: u64) -> Self {
         let concerns = |paragraph: &&str| {

@@ -9,6 +9,7 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use crate::harness::family::Family;
 use crate::harness::namespace;
+use crate::harness::program;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::{Place, Tracer};
@@ -34,6 +35,13 @@ pub(super) fn run(family: Family) {
     let trace = scene.end(&[&server, &idle]);
     let failed = trace.events.of("accept_failed");
     let told: Vec<_> = failed.map(|e| (e.reason.as_deref().unwrap(), e.errno.unwrap())).collect();
+    // All three were taken from the queue, the last one for nothing.
+    assert_eq!(trace.events.count("accept"), clients.len() as u64);
+    if program::by_kprobes() {
+        // A probe at the return would be missed by all but a few of those that wait in accept().
+        assert_eq!(told, []);
+        return;
+    }
     assert_eq!(
         told,
         [
@@ -51,13 +59,18 @@ pub(super) fn run(family: Family) {
         assert!(event.client().is_none() && event.comm.is_some(), "{event:?}");
     }
     assert_eq!(trace.events.at_port(8081).count("accept_failed"), 1);
-    // All three were taken from the queue, the last one for nothing.
-    assert_eq!(trace.events.count("accept"), clients.len() as u64);
 }
 
 /// Nothing there and no wish to wait: shown only when asked for.
 pub(super) fn asked_for() {
     let server = Server::listen(Family::V4.loopback(8080), 5);
+    if program::by_kprobes() {
+        let tracer = Tracer::start(Place::Inside, namespace::inode(), &["--duration", "1s"]);
+        let text = tracer.finish().summary.text;
+        let hidden = "not visible on this kernel: accept() that returns an error";
+        assert!(text.contains(hidden), "{text}");
+        return;
+    }
     let arguments = ["--event", "accept_failed", "--count", "2"];
     let tracer = Tracer::start(Place::Inside, namespace::inode(), &arguments);
     assert_eq!([server.poll(), server.poll()], [libc::EAGAIN; 2]);

@@ -8,6 +8,7 @@ use crate::harness::acceptors::Process;
 use crate::harness::client::Client;
 use crate::harness::events::Events;
 use crate::harness::family::Family;
+use crate::harness::program;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::Place;
@@ -51,7 +52,9 @@ pub(super) fn run(family: Family) {
     assert_eq!(events.count("accept"), accepted);
     // A SYN queue that is full for a moment makes some by cookie.
     let entered = events.count("established") + events.count("cookie_valid");
-    assert_eq!(entered, accepted, "nothing waits, nothing was abandoned");
+    // Nothing waits, nothing was abandoned.
+    let skipped = if program::by_kprobes() { trace.summary.skipped() } else { 0 };
+    assert!(entered.abs_diff(accepted) <= skipped, "{entered} entered, {accepted} accepted");
     assert!(accepted >= LEAST, "only {accepted} accepted");
     assert_waits(events);
 }

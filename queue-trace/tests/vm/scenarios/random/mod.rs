@@ -19,8 +19,9 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::harness::events::Events;
 use crate::harness::namespace;
+use crate::harness::program;
 use crate::harness::stage::message;
-use crate::harness::tracer::{Place, Tracer};
+use crate::harness::tracer::{Place, Trace, Tracer};
 use plan::Plan;
 use storm::{Facts, Signals};
 
@@ -39,6 +40,9 @@ const PREFIX: &str = "random_seed_";
 /// What must not be in the summary.
 const TROUBLES: &[&str] =
     &["disagree with the kernel's own counters", "no slot was left", "could not be timed"];
+
+/// Of the seeds, so many may not add up where the kernel skips kprobes.
+const MOST_SKIPPED: usize = 6;
 
 /// What was found, by seed: nothing, or what does not add up.
 type Findings = BTreeMap<u64, Result<(), String>>;
@@ -130,12 +134,30 @@ fn storms(seeds: &[u64]) -> Findings {
             };
             findings.insert(seed, finding);
         }
+        tolerate(&mut findings, &trace);
         for trouble in TROUBLES.iter().filter(|trouble| trace.summary.text.contains(*trouble)) {
             let line = trace.summary.text.lines().find(|line| line.contains(trouble)).unwrap();
             findings.values_mut().for_each(|finding| *finding = Err(line.to_owned()));
         }
         findings
     })
+}
+
+/// Kprobes can be skipped by the kernel while another one runs on the CPU. Where queue-trace says so, a few
+/// seeds may not add up.
+fn tolerate(findings: &mut Findings, trace: &Trace) {
+    let [_, silently] = program::HIDDEN_FROM_KPROBES;
+    let summary = &trace.summary;
+    let said = summary.skipped() > 0 || summary.text.contains(silently);
+    let failed = findings.values().filter(|finding| finding.is_err()).count();
+    if program::by_kprobes() && said && failed <= MOST_SKIPPED {
+        for (seed, finding) in findings.iter_mut() {
+            if let Err(wrong) = std::mem::replace(finding, Ok(())) {
+                let first: Vec<_> = wrong.lines().skip(1).take(3).collect();
+                eprintln!("seed {seed}: probes were skipped: {}", first.join("\n"));
+            }
+        }
+    }
 }
 
 impl Stage {
