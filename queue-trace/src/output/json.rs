@@ -1,5 +1,6 @@
 //! Events as JSON, one object a line. The field names are an interface: see README.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use queue_trace_common::{Event, Outcome};
@@ -102,8 +103,21 @@ fn word(out: &mut Vec<u8>, key: &str, word: &str) {
 /// What others have written.
 fn text(out: &mut Vec<u8>, key: &str, text: &str) {
     out.extend_from_slice(key.as_bytes());
-    // A string always has a JSON form, and writing to memory cannot fail.
-    let _ = serde_json::to_writer(out, text);
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\t' => out.extend(b"\\t"),
+            b'\r' => out.extend(b"\\r"),
+            0x08 => out.extend(b"\\b"),
+            0x0c => out.extend(b"\\f"),
+            // Writing to memory cannot fail.
+            ..0x20 => drop(write!(out, "\\u{byte:04x}")),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -118,5 +132,13 @@ mod tests {
             write(&mut out, &mut clock, &sample::listener(), &event);
         }
         golden::check("output/events.jsonl", &out);
+    }
+
+    #[test]
+    fn text_is_escaped_as_serde_json_does() {
+        let every: String = (0..0x180).filter_map(char::from_u32).collect();
+        let mut out = Vec::new();
+        text(&mut out, "", &every);
+        assert_eq!(out, serde_json::to_vec(&every).unwrap());
     }
 }

@@ -4,6 +4,7 @@ pub mod books;
 pub mod clock;
 pub mod doctor;
 pub mod json;
+#[cfg(feature = "listeners")]
 pub mod listeners;
 mod pieces;
 pub mod summary;
