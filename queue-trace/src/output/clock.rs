@@ -15,8 +15,8 @@ pub struct Clock {
     start_ns: u64,
     /// Show time since the start.
     relative: bool,
-    /// The second of the wall clock that was shown last: the next event mostly lies within it, and
-    /// making a date of it anew is the dearest part of a line.
+    /// The second of the wall clock that was shown last. The next event mostly lies within it, and no
+    /// date has to be made for it.
     second: i64,
     /// What is shown for it, up to the point.
     shown: Vec<u8>,
