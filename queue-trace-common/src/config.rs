@@ -67,6 +67,11 @@ offsets! {
     timer,
     /// `tcp_request_sock.snt_synack`, u64, microseconds of the monotonic clock.
     synack_time,
+    /// `tcp_sock.rcvq_space.time`, u64, microseconds of the monotonic clock.
+    entry_time,
+    /// `inet_connection_sock.icsk_accept_queue.rskq_accept_head`, pointer to the request whose child has
+    /// waited longest.
+    accept_head,
     /// `socket.sk`, pointer.
     socket_sk,
     /// `sk_buff.head`, pointer.
@@ -121,6 +126,10 @@ offsets! {
     fastopen_cookie_requests,
     /// Index of `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW`.
     fastopen_overflows,
+    /// Index of `LINUX_MIB_TCPMIGRATEREQSUCCESS`; missing before 5.14.
+    migrate_successes,
+    /// Index of `LINUX_MIB_TCPMIGRATEREQFAILURE`; missing before 5.14.
+    migrate_failures,
 }
 
 /// The whole block.
@@ -140,9 +149,13 @@ pub struct Config {
     /// 1: tell a full SYN queue from a full accept queue by this CPU's MIB slot, because the kernel
     /// has no `tcp_syn_flood_action` to hook.
     pub syn_by_mib: u32,
-    /// 1: tell an overflow at the final ACK by the MIB slot, because `tcp_v{4,6}_syn_recv_sock`
-    /// cannot be hooked.
+    /// 1: tell an overflow at the final ACK by the MIB slot; 0: by how far the kernel got.
     pub ack_by_mib: u32,
+    /// 1: count accepted connections when `accept()` takes them, because the kernel has no
+    /// `security_sock_graft` to hook.
+    pub no_graft: u32,
+    /// 1: tell by the MIB slot whether a request migrated when its timer fired.
+    pub migrate_by_mib: u32,
     /// 1: compare every outcome with the MIB slot and count differences (tests).
     pub verify: u32,
     /// 1: `tcp_rtx_synack` itself increments `num_retrans` (7.x); 0: its caller does afterwards.
@@ -161,6 +174,8 @@ impl Config {
         port_count: 0,
         syn_by_mib: 0,
         ack_by_mib: 0,
+        no_graft: 0,
+        migrate_by_mib: 0,
         verify: 0,
         counts_retransmit: 0,
         acked_mask: 0,
@@ -171,7 +186,7 @@ const _: () = assert!(size_of::<Config>().is_multiple_of(8));
 
 #[cfg(feature = "user")]
 mod pod {
-    use crate::{Config, Counters, FullTime, ListenerInfo, ListenerRef, Record, Stamp};
+    use crate::{Config, Counters, FullTime, ListenerInfo, ListenerRef, Record};
     // SAFETY: plain integers in repr(C) without padding, sizes asserted; any bytes are a value.
     unsafe impl aya::Pod for Config {}
     // SAFETY: as above.
@@ -184,6 +199,4 @@ mod pod {
     unsafe impl aya::Pod for ListenerRef {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Record {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for Stamp {}
 }

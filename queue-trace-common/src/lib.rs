@@ -14,7 +14,7 @@ mod record;
 pub use config::{Config, MAX_PORTS, MISSING, Offsets};
 pub use listener::{
     CLOSED_KEY, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef, NOT_SEEN,
-    Stamp, Tally,
+    Tally,
 };
 pub use outcome::{Event, Outcome};
 pub use record::Record;

@@ -73,6 +73,14 @@ pub struct Counters {
     pub accept_peak: u32,
     /// Greatest `icsk_accept_queue.qlen` that this CPU saw.
     pub syn_peak: u32,
+    /// As `accept_peak`, of the period `period` only.
+    pub recent_accept_peak: u32,
+    /// As `syn_peak`, of that period only.
+    pub recent_syn_peak: u32,
+    /// Which period that is: user space begins a new one each time it has read them.
+    pub period: u32,
+    /// Filler.
+    pub reserved: u32,
 }
 
 impl Default for Counters {
@@ -82,6 +90,10 @@ impl Default for Counters {
             tallies: [0; Tally::COUNT],
             accept_peak: 0,
             syn_peak: 0,
+            recent_accept_peak: 0,
+            recent_syn_peak: 0,
+            period: 0,
+            reserved: 0,
         }
     }
 }
@@ -111,7 +123,7 @@ impl Tally {
     pub const COUNT: usize = 6;
 }
 
-/// How long a listener's queues have been full. Shared by all CPUs; see the kernel side's `gauge`.
+/// How long a listener's queues have been full, and who waits in them. Shared by all CPUs; see the kernel side's `gauge`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FullTime {
@@ -123,18 +135,12 @@ pub struct FullTime {
     pub syn_since_ns: u64,
     /// How long it was full before that.
     pub syn_ns: u64,
-}
-
-/// A connection in an accept queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Stamp {
-    /// When it entered the queue.
-    pub time_ns: u64,
-    /// The listener's slot.
-    pub slot: u32,
-    /// The listener's flags when the connection entered.
-    pub flags: u32,
+    /// Connections in the accept queue, when `look_at_queues` last looked.
+    pub waiting: u64,
+    /// Half-open requests, at the same time.
+    pub half_open: u64,
+    /// Since when the first of them has waited, on the monotonic clock; 0 if none does or it is not known.
+    pub oldest_ns: u64,
 }
 
 /// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
@@ -143,18 +149,14 @@ pub struct Stamp {
 pub enum Fault {
     /// No listener slot was left: events of this listener went to slot 0.
     SlotsExhausted,
-    /// The map of waiting connections was full: one wait could not be timed.
-    StampsFull,
-    /// With `verify`: the kernel's own counters moved otherwise than the outcome says.
-    Mismatch,
 }
 
 impl Fault {
     /// Number of kinds.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 1;
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::StampsFull, Self::Mismatch];
+    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted];
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);
-const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 8);
+const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 24);

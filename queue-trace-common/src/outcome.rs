@@ -212,10 +212,8 @@ outcomes! {
     ExpiredIcmp: RequestExpired "icmp_error",
     /// The request was ended from outside (`ss -K`, namespace exit).
     ExpiredAborted: RequestExpired "aborted",
-    /// Accepted, wait known.
+    /// Accepted.
     Accepted: Accept,
-    /// Accepted, but it had entered the queue before we came, so its wait is not known.
-    AcceptedUntimed: Accept "entered_before_start",
     /// Accepted, but the client had reset the connection while it waited.
     AcceptedReset: Accept "reset_while_waiting",
     /// The process has no file descriptor left (`RLIMIT_NOFILE`).

@@ -7,65 +7,39 @@ use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
 use crate::pass::{self, Kind};
-use crate::{listener, maps, migrate, packet, report, stamp};
+use crate::{entry, listener, maps, migrate, packet, report};
 
 /// `TCP_CLOSE`: where a child is whose client has reset the connection.
 const TCP_CLOSE: u8 = 7;
 /// `IPPROTO_MPTCP`.
 const MPTCP: u16 = 262;
 
-/// Whether a socket is MPTCP's, behind which a TCP socket does the work.
-#[inline(always)]
-pub fn is_mptcp(sk: *const u8) -> bool {
-    // SAFETY: `sk` is a typed argument.
-    has!(first_subflow) && unsafe { Typed::read::<u16>(sk, offset!(protocol)) } == MPTCP
-}
-
 /// The TCP socket that does the listening, or that was established, of what may be an MPTCP socket.
 #[inline(always)]
-pub fn subflow(sk: *const u8) -> *const u8 {
+pub fn subflow<M: Memory>(sk: *const u8) -> *const u8 {
     if !has!(first_subflow) {
         return sk;
     }
-    // SAFETY: read by helper; `sk` is a socket.
+    // SAFETY: `sk` is a socket; what lies behind the declared `sock` is read by helper.
     unsafe {
-        if Probed::read::<u16>(sk, offset!(protocol)) != MPTCP {
+        if M::read::<u16>(sk, offset!(protocol)) != MPTCP {
             return sk;
         }
         Probed::read::<u64>(sk, offset!(first_subflow)) as *const u8
     }
 }
 
-/// A child was accepted from this listener.
+/// A child was accepted from this listener; a null socket for one that is not known.
 ///
 /// Process context: the per-CPU pass is none of its business.
 #[inline(always)]
-pub fn accepted<M: Memory>(sk: *const u8, child: *const u8) {
-    if !maps::armed() {
-        return;
-    }
-    let listener = listener::find::<M>(sk);
-    gauge::left::<M>(listener, sk, Queue::Accept);
-    match stamp::take(child) {
-        // A migrated connection is accepted from another listener than it was queued at.
-        Some(stamp) => tell::<M>(listener, sk, child, stamp::age_ns(&stamp), Outcome::Accepted),
-        None => tell::<M>(listener, sk, child, 0, Outcome::AcceptedUntimed),
-    }
-}
-
-/// Tells of a child that was accepted.
-#[inline(always)]
-pub fn tell<M: Memory>(
-    listener: Listener,
-    sk: *const u8,
-    child: *const u8,
-    wait_ns: u64,
-    outcome: Outcome,
-) {
+pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) {
+    gauge::left::<Probed>(listener, sk, Queue::Accept);
     // SAFETY: `child` is a socket.
     let state: u8 = unsafe { M::read(child, offset!(state)) };
-    let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { outcome };
-    report::report::<M>(listener, sk, outcome, |record| {
+    let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
+    let wait_ns = entry::waited_ns(child);
+    report::report::<Probed>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;
@@ -93,7 +67,7 @@ pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8)
 fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
     let listener = listener::find::<L>(sk);
     gauge::left::<L>(listener, sk, Queue::Accept);
-    let wait_ns = stamp::take(child).map_or(0, |stamp| stamp::age_ns(&stamp));
+    let wait_ns = entry::waited_ns(child);
     report::report::<L>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
         report::set_client(record, &packet::peer::<C>(child));
         record.duration_ns = wait_ns;

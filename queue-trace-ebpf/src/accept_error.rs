@@ -50,7 +50,7 @@ pub fn listener_of(descriptor: u32) -> Option<*const u8> {
         let entries = pointer(table, offset!(table_files));
         let file = pointer(entries, descriptor as usize * size_of::<u64>());
         let socket = pointer(file, offset!(file_private));
-        let sk = accept::subflow(pointer(socket, offset!(socket_sk)));
+        let sk = accept::subflow::<Probed>(pointer(socket, offset!(socket_sk)));
         let state: u8 = Probed::read(sk, offset!(state));
         let family: u16 = Probed::read(sk, offset!(family));
         let protocol: u16 = Probed::read(sk, offset!(protocol));

@@ -3,15 +3,15 @@
 //! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use queue_trace_common::{Fault, Outcome, Record};
+use queue_trace_common::{Outcome, Record};
 
 use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
-use crate::mib::Counts;
+use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Dropped, Kind, Pass, seen};
-use crate::{listener, maps, migrate, packet, report, stamp};
+use crate::{listener, maps, migrate, packet, report};
 
 /// TCP flag bits of a segment.
 const SYN: u8 = 0x02;
@@ -27,25 +27,25 @@ pub fn enter<M: Memory>(sk: *const u8, request: *const u8) {
         pass.migrating_to = 0;
         pass.former = migrate::former(request) as u64;
     }
-    if config!(ack_by_mib) != 0 || config!(verify) != 0 {
+    if config!(ack_by_mib) != 0 {
+        pass.refusals = Refusals::read::<M>(sk);
+    }
+    if config!(verify) != 0 {
         pass.mib = Counts::read::<M>(sk);
     }
 }
 
-/// `inet_csk_complete_hashdance`: the child is about to enter the accept queue. Stamped here and not
-/// afterwards, because another CPU may accept it at once.
+/// `inet_csk_complete_hashdance`: the child is about to enter the accept queue.
 #[inline(always)]
-pub fn hashdance<M: Memory>(sk: *const u8, child: *const u8, request: *const u8, own: bool) {
+pub fn hashdance(request: *const u8, own: bool) {
     let Some(pass) = pass::within(Kind::Ack) else { return };
     if !own {
         pass.seen |= seen::HASHDANCE_LOST;
         return;
     }
     pass.seen |= seen::HASHDANCE;
-    pass.child = child as u64;
     // SAFETY: `request` is a TCP request; the member lies behind the declared `request_sock`.
     pass.dropped.synack_us = unsafe { Probed::read(request, offset!(synack_time)) };
-    stamp::insert(child, listener::find::<M>(sk));
 }
 
 /// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
@@ -56,13 +56,9 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     if config!(verify) != 0 {
         verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
     }
-    let listener = listener::find::<M>(sk);
-    match outcome {
-        Outcome::Established => gauge::entered::<M>(listener, sk, Queue::Accept),
-        Outcome::AckClosing => {
-            stamp::take(pass.child as *const u8);
-        }
-        _ => {}
+    let listener = listener::find_again::<M>(sk);
+    if matches!(outcome, Outcome::Established) {
+        gauge::entered::<M>(listener, sk, Queue::Accept);
     }
     if pass.saw(seen::HASHDANCE | seen::REQUEST_DROPPED) {
         gauge::left::<M>(listener, sk, Queue::Syn);
@@ -143,7 +139,7 @@ fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
     if config!(ack_by_mib) != 0 {
         // Every failure of `tcp_v{4,6}_syn_recv_sock` but a duplicate address pair, which ends in the
         // hashdance, counts a listen drop.
-        pass.saw(seen::CHILD) || Counts::read::<M>(sk).since(&pass.mib).drops != 0
+        pass.saw(seen::CHILD) || Refusals::read::<M>(sk).drops != pass.refusals.drops
     } else {
         pass.saw(seen::SYN_RECV_SOCK)
     }
@@ -153,7 +149,7 @@ fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
 #[inline(always)]
 fn no_child<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
     let overflow = if config!(ack_by_mib) != 0 {
-        Counts::read::<M>(sk).since(&pass.mib).overflows != 0
+        Refusals::read::<M>(sk).overflows != pass.refusals.overflows
     } else {
         !pass.saw(seen::CHILD | seen::NO_ROUTE)
     };
@@ -190,7 +186,7 @@ fn verify(moved: &Counts, outcome: Outcome) {
         _ => (0, 0),
     };
     if moved.overflows != overflows || moved.drops != drops {
-        maps::fault(Fault::Mismatch);
+        maps::contradicted(outcome);
     }
 }
 

@@ -5,9 +5,9 @@ use queue_trace_common::Outcome;
 use crate::config::config;
 use crate::gauge::{self, Queue};
 use crate::memory::Memory;
-use crate::mib::Counts;
+use crate::mib::Refusals;
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, packet, report, stamp};
+use crate::{listener, packet, report};
 
 /// A segment reached the cookie check. The client is read here because from 6.12 on the kernel frees
 /// the segment inside when it fails.
@@ -16,7 +16,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
     let Some(pass) = pass::open(Kind::Cookie) else { return };
     pass.client = packet::client::<M>(skb);
     // A valid cookie that comes to nothing may have counted as a listen drop, or not.
-    pass.mib = Counts::read::<M>(sk);
+    pass.refusals = Refusals::read::<M>(sk);
 }
 
 /// `__cookie_v4_check` or `__cookie_v6_check` judged; the result is the coded MSS, 0 for invalid.
@@ -39,7 +39,7 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
         Outcome::CookieEstablished
     } else if overflowed::<M>(pass, sk) {
         Outcome::CookieAcceptQueueFull
-    } else if Counts::read::<M>(sk).since(&pass.mib).drops != 0 {
+    } else if Refusals::read::<M>(sk).drops != pass.refusals.drops {
         Outcome::CookieChildFailed
     } else {
         Outcome::CookieFailed
@@ -56,35 +56,8 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
 #[inline(always)]
 fn overflowed<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
     if config!(ack_by_mib) != 0 {
-        Counts::read::<M>(sk).since(&pass.mib).overflows != 0
+        Refusals::read::<M>(sk).overflows != pass.refusals.overflows
     } else {
         pass.saw(seen::SYN_RECV_SOCK) && !pass.saw(seen::CHILD | seen::NO_ROUTE)
     }
-}
-
-/// `inet_csk_reqsk_queue_add` begins, for a cookie or Fast Open child. On 5.10 ordinary handshakes
-/// pass here too; they were stamped before.
-#[inline(always)]
-pub fn queue_adding<M: Memory>(sk: *const u8, child: *const u8) {
-    if queues_here() {
-        stamp::insert(child, listener::find::<M>(sk));
-    }
-}
-
-/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
-#[inline(always)]
-pub fn queue_added(child: *const u8, returned: u64) {
-    if !queues_here() {
-        return;
-    }
-    let Some(pass) = pass::current() else { return };
-    if returned == 0 {
-        pass.seen |= seen::QUEUE_CLOSED;
-        stamp::take(child);
-    }
-}
-
-#[inline(always)]
-fn queues_here() -> bool {
-    pass::within(Kind::Cookie).is_some() || pass::within(Kind::Syn).is_some()
 }

@@ -50,3 +50,11 @@ pub fn ends<M: Memory>(sk: *const u8, child: u64) {
         pass.seen |= seen::FASTOPEN_FALLBACK_OVERFLOW;
     }
 }
+
+/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
+#[inline(always)]
+pub fn queue_added(returned: u64) {
+    if returned == 0 {
+        pass::note(seen::QUEUE_CLOSED);
+    }
+}

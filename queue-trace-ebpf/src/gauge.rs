@@ -56,17 +56,37 @@ pub unsafe fn syn_depth(sk: *const u8) -> u32 {
 /// Something entered the queue: its peak, and the beginning of a time when it is full.
 #[inline(always)]
 pub fn entered<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
+    deepened::<M>(listener, sk, queue, 0);
+}
+
+/// The same just before it enters.
+#[inline(always)]
+pub fn entering<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
+    deepened::<M>(listener, sk, queue, 1);
+}
+
+#[inline(always)]
+fn deepened<M: Memory>(listener: Listener, sk: *const u8, queue: Queue, coming: u32) {
     // SAFETY: the caller has a listening socket.
     let (now_deep, limit) = unsafe { depth::<M>(sk, queue) };
+    let now_deep = now_deep + coming;
     if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        let peak = match queue {
-            Queue::Accept => &mut counters.accept_peak,
-            Queue::Syn => &mut counters.syn_peak,
+        let period = maps::PERIOD.get(0).copied().unwrap_or_default();
+        if counters.period != period {
+            counters.period = period;
+            (counters.recent_accept_peak, counters.recent_syn_peak) = (0, 0);
+        }
+        let (peak, recent) = match queue {
+            Queue::Accept => (&mut counters.accept_peak, &mut counters.recent_accept_peak),
+            Queue::Syn => (&mut counters.syn_peak, &mut counters.recent_syn_peak),
         };
-        if now_deep > *peak {
-            *peak = now_deep;
+        if now_deep > *recent {
+            *recent = now_deep;
+            if now_deep > *peak {
+                *peak = now_deep;
+            }
         }
     }
     if now_deep <= limit {
@@ -80,7 +100,7 @@ pub fn entered<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
         }
         since.write_volatile(bpf_ktime_get_ns());
         let (deep, limit) = depth::<M>(sk, queue);
-        if deep <= limit {
+        if deep + coming <= limit {
             since.write_volatile(0);
         }
     }

@@ -1,71 +1,69 @@
 //! Accepted connections, taken where they get their `struct socket` (`security_sock_graft`).
 //!
-//! The kprobe tier takes them here and not in `__inet_accept`, because here bottom halves are off. A
-//! kprobe program that an interrupt finds running makes the kernel skip all kprobe programs in the
-//! softirq that follows, with every SYN in it; `accept()` is the only call of ours that is made often
-//! enough for that to matter. The price: the listener is not at hand.
+//! Not in `__inet_accept` or at the return of `inet_csk_accept`, because here bottom halves are off. There
+//! the kernel can be preempted, and while one task is in the middle of a program, the kernel skips it for
+//! every other task on the same CPU. And a kprobe program that an interrupt finds running makes the kernel
+//! skip all kprobe programs in the softirq that follows, with every SYN in it; `accept()` is the only call
+//! of ours that is made often enough for that to matter. The price: the listener is not at hand.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
-use queue_trace_common::Outcome;
 
-use crate::config::{has, offset};
-use crate::gauge::{self, Queue};
-use crate::listener::Listener;
+use crate::config::{config, has, offset};
+use crate::listener::{self, Listener};
 use crate::memory::{Memory, Probed};
-use crate::{accept, accept_error, maps, stamp};
+use crate::{accept, accept_error, maps, pass};
 
 /// `IPPROTO_TCP`.
 const TCP: u16 = 6;
 
-/// A child gets its socket. A stamp names its listener; without one, it had entered the queue before
-/// we came.
+/// `accept()` has taken a child from this listener: told to [`accepted`], which follows on the same CPU
+/// unless the task is preempted in between.
 #[inline(always)]
-pub fn accepted(child: *const u8) {
+pub fn taken(sk: *const u8, child: *const u8) {
+    if config!(no_graft) != 0 {
+        if maps::armed() && !child.is_null() {
+            let subflow = accept::subflow::<Probed>(child);
+            if is_tcp(subflow) {
+                count::<Probed>(Some(sk), subflow);
+            }
+        }
+    } else if let Some(pass) = pass::current() {
+        pass.taken = [sk as u64, child as u64];
+    }
+}
+
+/// A child gets its socket.
+#[inline(always)]
+pub fn accepted<M: Memory>(child: *const u8) {
     if !maps::armed() {
         return;
     }
-    let child = accept::subflow(child);
-    if !waited(child) && is_tcp(child) {
-        match caller(child) {
-            Some(sk) => accept::accepted::<Probed>(sk, child),
-            None => {
-                accept::tell::<Probed>(Listener::REST, child, child, 0, Outcome::AcceptedUntimed)
-            }
-        }
+    let Some(pass) = pass::current() else { return };
+    let [sk, taken] = pass.taken;
+    let subflow = accept::subflow::<M>(child);
+    let listener = if taken == child as u64 {
+        Some(sk as *const u8)
+    } else if is_tcp(subflow) {
+        caller(subflow)
+    } else {
+        // Sockets of other protocols are accepted and grafted too.
+        return;
+    };
+    if subflow == child {
+        count::<M>(listener, child);
+    } else {
+        count::<Probed>(listener, subflow);
     }
 }
 
-/// The same for the fentry tier, where `__inet_accept` has been before and knows the listener. There the
-/// kernel can be preempted (7.x), and while one task is in the middle of that program, the kernel skips
-/// it for every other task on the same CPU; not so here, with bottom halves off. On 5.10 this sees what
-/// a thread accepts that was blocked in `accept()` when we attached.
 #[inline(always)]
-pub fn left_over(child: *const u8) {
-    if maps::armed() {
-        waited(accept::subflow(child));
+fn count<M: Memory>(sk: Option<*const u8>, child: *const u8) {
+    match sk.map(accept::subflow::<Probed>) {
+        Some(sk) => accept::accepted::<M>(listener::find_again::<Probed>(sk), sk, child),
+        None => accept::accepted::<M>(Listener::REST, core::ptr::null(), child),
     }
 }
 
-/// A child that has its stamp still is counted.
-#[inline(always)]
-fn waited(child: *const u8) -> bool {
-    let Some(stamp) = stamp::take(child) else { return false };
-    let listener = Listener { slot: stamp.slot, flags: stamp.flags };
-    let sk = socket(listener);
-    gauge::left::<Probed>(listener, sk, Queue::Accept);
-    let wait_ns = stamp::age_ns(&stamp);
-    accept::tell::<Probed>(listener, sk, child, wait_ns, Outcome::Accepted);
-    true
-}
-
-/// The socket of a listener, which still listens: it is being accepted from.
-#[inline(always)]
-fn socket(listener: Listener) -> *const u8 {
-    let info = maps::LISTENER_INFO.get(listener.slot);
-    info.map_or(core::ptr::null(), |info| info.socket as *const u8)
-}
-
-/// Sockets of other protocols are accepted and grafted too.
 #[inline(always)]
 fn is_tcp(child: *const u8) -> bool {
     // SAFETY: read by helper; `child` is a socket.

@@ -31,12 +31,13 @@ pub fn asks(backlog: u32) {
     }
 }
 
-/// What the calling thread asked for, if we saw it.
+/// What the calling thread asked for; [`NOT_SEEN`], and never, if we did not see it.
 #[inline(always)]
-fn asked() -> Option<Asked> {
+fn asked() -> (u64, u32) {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: only this thread writes its entry.
-    let asked = unsafe { maps::ASKED.get(thread) }.copied();
+    let asked = unsafe { maps::ASKED.get(thread) };
+    let asked = asked.map_or((u64::MAX, NOT_SEEN), |asked| (asked.time_ns, asked.backlog));
     let _ = maps::ASKED.remove(thread);
     asked
 }
@@ -81,7 +82,7 @@ pub fn listened<M: Memory>(sk: *const u8) {
     if !maps::armed() {
         return;
     }
-    let asked = asked();
+    let (called_ns, asked) = asked();
     let opener = Opener {
         pid: (bpf_get_current_pid_tgid() >> 32) as u32,
         comm: bpf_get_current_comm().unwrap_or_default(),
@@ -90,7 +91,7 @@ pub fn listened<M: Memory>(sk: *const u8) {
     let listener = known.unwrap_or_else(|| listener::open::<M>(sk, &opener));
     let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) else { return };
     // SAFETY: as in `granted`. A SYN that came before `listen()` returned has opened the slot.
-    let overtaken = asked.is_some_and(|asked| unsafe { (*info).opened_ns } >= asked.time_ns);
+    let overtaken = unsafe { (*info).opened_ns } >= called_ns;
     if overtaken {
         // SAFETY: as above.
         unsafe { ((*info).pid, (*info).comm) = (opener.pid, opener.comm) };
@@ -98,7 +99,7 @@ pub fn listened<M: Memory>(sk: *const u8) {
     // SAFETY: aligned words, written under the socket's lock.
     let former = unsafe { granted::<M>(sk, &mut *info, asked) };
     // SAFETY: as above. The record has its own copy: the next call changes the slot's.
-    let (asked, somaxconn) = unsafe { ((*info).asked, (*info).somaxconn) };
+    let somaxconn = unsafe { (*info).somaxconn };
     let again = known.is_some() && !overtaken;
     let outcome = if again { Outcome::BacklogChanged } else { Outcome::Listen };
     report::report::<M>(listener, sk, outcome, |record| {
@@ -110,11 +111,11 @@ pub fn listened<M: Memory>(sk: *const u8) {
 
 /// Writes down what was asked for and what the kernel made of it; the limit before.
 #[inline(always)]
-unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo, asked: Option<Asked>) -> u32 {
+unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo, asked: u32) -> u32 {
     let former = info.limit;
     // SAFETY: `sk` is a listening socket.
     info.limit = unsafe { M::read(sk, offset!(limit)) };
-    info.asked = asked.map_or(NOT_SEEN, |asked| asked.backlog);
+    info.asked = asked;
     info.somaxconn = somaxconn::<M>(sk);
     former
 }

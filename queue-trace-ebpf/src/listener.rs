@@ -7,9 +7,9 @@ use queue_trace_common::{
 };
 
 use crate::config::{config, has, offset};
-use crate::maps;
 use crate::memory::{Memory, Probed};
 use crate::packet::{AF_INET6, put, words};
+use crate::{maps, pass};
 
 /// `TCP_LISTEN`.
 const TCP_LISTEN: u8 = 10;
@@ -54,6 +54,41 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
     }
     // Late events of a closed listener: its half-open requests live on until their timers fire.
     entry(closed(sk)).unwrap_or(Listener::REST)
+}
+
+/// The same, for callers with bottom halves off: most events of a CPU are of the listener of the one before.
+#[inline(always)]
+pub fn find_again<M: Memory>(sk: *const u8) -> Listener {
+    let (Some(pass), Some(closings)) = (pass::current(), maps::CLOSINGS.get(0)) else {
+        return find::<M>(sk);
+    };
+    // SAFETY: an aligned word that others write.
+    let closings = unsafe { core::ptr::from_ref(closings).read_volatile() };
+    let last = &mut pass.last;
+    if last.socket == sk as u64 && last.closings == closings {
+        return Listener { slot: last.slot, flags: last.flags };
+    }
+    // Read before: whoever closes takes the entry away first and counts then.
+    match known(sk) {
+        Some(Listener { slot, flags }) => {
+            *last = Last { socket: sk as u64, closings, slot, flags };
+            Listener { slot, flags }
+        }
+        None => find::<M>(sk),
+    }
+}
+
+/// The listener that [`find_again`] found last on a CPU.
+#[repr(C)]
+pub struct Last {
+    /// Kernel address of its socket.
+    pub socket: u64,
+    /// How many listeners had closed by then: the address may be another's after the next one.
+    pub closings: u64,
+    /// As in [`Listener`].
+    pub slot: u32,
+    /// As in [`Listener`].
+    pub flags: u32,
 }
 
 /// The entry of a listener that has not closed, if we have met it.
@@ -119,6 +154,11 @@ pub fn close(sk: *const u8, listener: Listener) {
     // There is room: each slot may have two entries. In this order, so that one of them is there.
     let _ = maps::LISTENERS.insert(closed(sk), entry, REPLACE);
     let _ = maps::LISTENERS.remove(sk as u64);
+    if let Some(closings) = maps::CLOSINGS.get_ptr_mut(0) {
+        // SAFETY: an aligned word. Of two that close at once one may be lost, and yet neither finds what it
+        // counted before unchanged.
+        unsafe { closings.write_volatile(closings.read_volatile() + 1) };
+    }
     if let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) {
         // SAFETY: one aligned store; only the closing of this listener writes it.
         unsafe { (*info).closed_ns = bpf_ktime_get_ns() };

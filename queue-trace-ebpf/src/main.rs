@@ -13,12 +13,14 @@ mod accept_error;
 mod ack;
 mod config;
 mod cookie;
+mod entry;
 mod fastopen;
 mod gauge;
 mod graft;
 mod half_open;
 mod listen;
 mod listener;
+mod look;
 mod maps;
 mod memory;
 mod mib;
@@ -28,7 +30,6 @@ mod pass;
 #[allow(non_snake_case, reason = "programs are named after kernel functions")]
 mod probes;
 mod report;
-mod stamp;
 mod syn;
 
 #[cfg(not(test))]

@@ -2,9 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{
-    Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Stamp,
-};
+use queue_trace_common::{Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record};
 
 use crate::listen::Asked;
 use crate::pass::Pass;
@@ -40,14 +38,17 @@ pub static LISTENING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 
 #[map]
 pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
 
-/// Connections in accept queues, by the kernel address of the child socket. A queue holds limit + 1,
-/// and 4096 is the default limit; the map is shared by all listeners.
-#[map]
-pub static WAITING: HashMap<u64, Stamp> = HashMap::with_max_entries(65_536, 0);
-
 /// The pass through the kernel that this CPU is in.
 #[map]
 pub static PASS: PerCpuArray<Pass> = PerCpuArray::with_max_entries(1, 0);
+
+/// Which period the recent peaks are of; user space begins a new one when it has read them.
+#[map]
+pub static PERIOD: Array<u32> = Array::with_max_entries(1, 0);
+
+/// How many listeners have closed.
+#[map]
+pub static CLOSINGS: Array<u64> = Array::with_max_entries(1, 0);
 
 /// 1 once everything is attached: until then nothing counts.
 #[map]
@@ -64,6 +65,10 @@ const RING_BYTES: u32 = 4 << 20;
 #[map]
 pub static SHED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
 
+/// With `verify`: outcomes that the kernel's own counters contradict.
+#[map]
+pub static CONTRADICTED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
 /// Our own troubles, by [`Fault`].
 #[map]
 pub static FAULTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Fault::COUNT as u32, 0);
@@ -74,6 +79,15 @@ pub fn fault(kind: Fault) {
     if let Some(count) = FAULTS.get_ptr_mut(kind as u32) {
         // SAFETY: this CPU's own value.
         unsafe { *count += 1 };
+    }
+}
+
+/// Counts an outcome that the kernel's counters contradict.
+#[inline(always)]
+pub fn contradicted(outcome: Outcome) {
+    if let Some(counts) = CONTRADICTED.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value, and the index is that of an outcome.
+        unsafe { *(*counts).as_mut_ptr().add(outcome as usize) += 1 };
     }
 }
 

@@ -8,6 +8,7 @@ use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
 use crate::config::{config, offset};
 use crate::memory::{Memory, Probed};
+use crate::pass;
 
 /// The counters that a pass can raise, as this CPU has them.
 #[derive(Clone, Copy, Default)]
@@ -21,6 +22,16 @@ pub struct Counts {
     pub syn_queue_full_drops: u64,
     /// `TCPReqQFullDoCookies`.
     pub syn_queue_full_cookies: u64,
+}
+
+/// The counters that tell a refused final ACK.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct Refusals {
+    /// `ListenOverflows`.
+    pub overflows: u64,
+    /// `ListenDrops`.
+    pub drops: u64,
 }
 
 /// The counters that a Fast Open attempt can raise.
@@ -40,14 +51,19 @@ pub struct FastopenCounts {
 /// This CPU's array of counters for the namespace of a socket.
 #[inline(always)]
 fn slots<M: Memory>(sk: *const u8) -> *const u8 {
+    let Some(pass) = pass::current() else { return core::ptr::null() };
     // SAFETY: `sk` is a socket, and the offsets are those of the running kernel.
     unsafe {
         let net: *const u8 = M::read::<u64>(sk, offset!(net)) as *const u8;
-        let base: u64 = Probed::read(net, offset!(statistics));
-        let cpu = bpf_get_smp_processor_id() as usize;
-        let this_cpu: u64 =
-            Probed::read(config!(per_cpu_offset) as *const u8, cpu * size_of::<u64>());
-        base.wrapping_add(this_cpu) as *const u8
+        // Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
+        (&raw mut pass.statistics).write_volatile(M::read(net, offset!(statistics)));
+        if pass.this_cpu == 0 {
+            let cpu = bpf_get_smp_processor_id() as usize;
+            let offsets = config!(per_cpu_offset) as *const u8;
+            pass.this_cpu = Probed::read(offsets, cpu * size_of::<u64>());
+        }
+        let base = (&raw const pass.statistics).read_volatile();
+        base.wrapping_add(pass.this_cpu) as *const u8
     }
 }
 
@@ -57,6 +73,22 @@ macro_rules! slot {
         // SAFETY: read by helper; a wrong address reads as zero.
         unsafe { Probed::read::<u64>($slots, offset!($index) * size_of::<u64>()) }
     };
+}
+
+impl Refusals {
+    /// Reads them for the namespace of a socket.
+    #[inline(always)]
+    pub fn read<M: Memory>(sk: *const u8) -> Self {
+        let slots = slots::<M>(sk);
+        Self { overflows: slot!(slots, listen_overflows), drops: slot!(slots, listen_drops) }
+    }
+}
+
+/// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket.
+#[inline(always)]
+pub fn migrations(sk: *const u8) -> [u64; 2] {
+    let slots = slots::<Probed>(sk);
+    [slot!(slots, migrate_successes), slot!(slots, migrate_failures)]
 }
 
 impl FastopenCounts {

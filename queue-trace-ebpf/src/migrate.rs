@@ -6,10 +6,11 @@
 
 use queue_trace_common::{Outcome, Tally};
 
-use crate::config::offset;
+use crate::config::{config, offset};
+use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
 use crate::pass::{self, Client, Kind, Pass, seen};
-use crate::{listener, maps, packet, report};
+use crate::{listener, maps, mib, packet, report};
 
 /// `reuseport_migrate_sock` returns the listener that takes over, or nothing. `segment` is null unless a
 /// packet asks.
@@ -48,6 +49,9 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
         return;
     }
     pass.seen |= seen::CLONED;
+    if config!(migrate_by_mib) != 0 {
+        pass.migrations = mib::migrations(from);
+    }
     if pass.kind != Kind::None as u32 {
         return;
     }
@@ -57,12 +61,7 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     tell(from, &pass.dropped.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
-    // SAFETY: read by helper.
-    let child: u64 = unsafe { Probed::read(request, offset!(request_child)) };
-    if let Some(stamp) = maps::WAITING.get_ptr_mut(child) {
-        // SAFETY: the child is locked; nothing else touches its stamp now.
-        unsafe { (*stamp).slot = target.slot };
-    }
+    gauge::entering::<M>(target, to, Queue::Accept);
 }
 
 /// `inet_child_forget` was called for a clone: the other listener closed too. Takes back what
@@ -90,15 +89,21 @@ pub fn inserted(result: u8) {
 /// A request's timer is done.
 #[inline(always)]
 pub fn after_timer(pass: &Pass) {
-    if !pass.saw(seen::CLONED) || pass.saw(seen::HASH_RACE) {
-        // Another CPU finished the handshake meanwhile: the kernel counts nothing.
+    if !pass.saw(seen::CLONED) {
         return;
     }
-    if pass.saw(seen::CLONE_HASHED) {
+    let (hashed, failed) = if config!(migrate_by_mib) != 0 {
+        let [successes, failures] = mib::migrations(pass.former as *const u8);
+        (successes != pass.migrations[0], failures != pass.migrations[1])
+    } else {
+        (pass.saw(seen::CLONE_HASHED), !pass.saw(seen::HASH_RACE))
+    };
+    if hashed {
         tell(pass.former as *const u8, &pass.dropped.client, Outcome::MigratedRequest);
         let target = listener::find::<Probed>(pass.migrating_to as *const u8);
         report::tally(target, Tally::MigratedHere);
-    } else {
+    } else if failed {
+        // Else another CPU finished the handshake meanwhile: the kernel counts nothing.
         tell(pass.former as *const u8, &pass.dropped.client, Outcome::MigrationFailed);
     }
 }

@@ -35,8 +35,8 @@ pub mod seen {
     pub const FLOOD_DROP: u32 = 1 << 2;
     /// `tcp_peer_is_proven` said no: the last-quarter rule refuses.
     pub const NOT_PROVEN: u32 = 1 << 3;
-    /// A SYN-ACK with a cookie was built.
-    pub const COOKIE_SYNACK: u32 = 1 << 4;
+    /// A cookie was made.
+    pub const COOKIE_MADE: u32 = 1 << 4;
     /// `tcp_try_fastopen` made a child.
     pub const FASTOPEN_CHILD: u32 = 1 << 5;
     /// The request went into the hash of half-open requests.
@@ -113,8 +113,6 @@ pub struct Pass {
     pub kind: u32,
     /// Bits of [`seen`].
     pub seen: u32,
-    /// The child that was put into the accept queue, so that its stamp can be taken back.
-    pub child: u64,
     /// The last segment whose `tcp_conn_request` ended on this CPU.
     pub last_syn: u64,
     /// The request that is being dropped: its listener, and what it was like.
@@ -123,6 +121,16 @@ pub struct Pass {
     pub client: Client,
     /// The kernel's counters when the pass began.
     pub mib: crate::mib::Counts,
+    /// The same of those that tell a refused final ACK.
+    pub refusals: crate::mib::Refusals,
+    /// The same of those of migrated requests, when one was cloned.
+    pub migrations: [u64; 2],
+    /// The listener that was found last.
+    pub last: crate::listener::Last,
+    /// Scratch: where a namespace keeps its counters.
+    pub statistics: u64,
+    /// What is added to a per-CPU pointer on this CPU; 0 until it is read.
+    pub this_cpu: u64,
     /// The listener that a request belonged to when its pass began, if that matters.
     pub former: u64,
     /// The listener that takes a request or connection over.
@@ -131,6 +139,8 @@ pub struct Pass {
     pub clone: u64,
     /// The kernel's counters when a Fast Open attempt began.
     pub fastopen: crate::mib::FastopenCounts,
+    /// The listener that `accept()` has just taken a child from, and the child; process context.
+    pub taken: [u64; 2],
     /// Arguments for return probes.
     pub kept: Kept,
 }
@@ -147,8 +157,6 @@ pub struct Kept {
     pub v4: [u64; 2],
     /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
     pub v6: [u64; 2],
-    /// The child that is put into the accept queue.
-    pub adding: u64,
     /// The listener whose request is unlinked.
     pub dropping: u64,
     /// The request whose SYN-ACK is sent again.

@@ -3,13 +3,13 @@
 //! The outcome follows from how far the kernel got in its own order of checks (kernel.md section 5.2
 //! and 6.5), never from repeating its tests beforehand: the queues move meanwhile.
 
-use queue_trace_common::{Fault, Outcome, Tally};
+use queue_trace_common::{Outcome, Tally};
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
-use crate::memory::Memory;
-use crate::mib::Counts;
+use crate::memory::{Memory, Probed};
+use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, seen};
 use crate::{listener, maps, packet, report};
 
@@ -17,6 +17,7 @@ use crate::{listener, maps, packet, report};
 #[inline(always)]
 pub fn enter<M: Memory>(sk: *const u8) {
     let Some(pass) = pass::open(Kind::Syn) else { return };
+    pass.kept.sk = sk as u64;
     if config!(syn_by_mib) != 0 || config!(verify) != 0 {
         pass.mib = Counts::read::<M>(sk);
     }
@@ -31,7 +32,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     if config!(verify) != 0 {
         verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
     }
-    let listener = listener::find::<M>(sk);
+    let listener = listener::find_again::<M>(sk);
     if pass.saw(seen::HASHED) {
         gauge::entered::<M>(listener, sk, Queue::Syn);
     } else if matches!(outcome, Outcome::SynFastopen) {
@@ -51,11 +52,27 @@ fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
         if pass.saw(seen::QUEUE_CLOSED) { Outcome::SynClosing } else { Outcome::SynFastopen }
-    } else if pass.saw(seen::COOKIE_SYNACK) {
+    } else if pass.saw(seen::COOKIE_MADE) && !dropped_since::<M>(pass, sk) {
         Outcome::SynCookie
     } else {
         refusal::<M>(pass, sk)
     }
+}
+
+/// `cookie_v4_init_sequence` or `cookie_v6_init_sequence` makes a cookie.
+#[inline(always)]
+pub fn makes_cookie() {
+    let Some(pass) = pass::within(Kind::Syn) else { return };
+    pass.seen |= seen::COOKIE_MADE;
+    if config!(per_cpu_offset) != 0 {
+        pass.refusals = Refusals::read::<Probed>(pass.kept.sk as *const u8);
+    }
+}
+
+/// Whether the SYN was dropped after its cookie was made: from 7.2 on the route is sought after that.
+#[inline(always)]
+fn dropped_since<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
+    config!(per_cpu_offset) != 0 && Refusals::read::<M>(sk).drops != pass.refusals.drops
 }
 
 /// Nothing was queued and nothing sent: at which check did it end?
@@ -122,7 +139,7 @@ fn verify(moved: &Counts, outcome: Outcome) {
         _ => (0, 0, 1),
     };
     if moved.overflows != overflows || moved.syn_queue_full_drops != full || moved.drops != drops {
-        maps::fault(Fault::Mismatch);
+        maps::contradicted(outcome);
     }
 }
 

@@ -30,9 +30,12 @@ pub(crate) struct Arguments {
     /// Kernels for the VM tests instead of all; repeatable
     #[arg(long, value_parser = kernels::parse)]
     kernel: Vec<String>,
-    /// How queue-trace attaches in the VM tests, instead of as it chooses; repeatable
+    /// How queue-trace attaches in the VM tests; repeatable
     #[arg(long, value_parser = ["fentry", "kprobe"])]
     attach: Vec<String>,
+    /// Processors of the guests, 1 or 2; repeatable
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    cpus: Vec<u8>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if chosen.is_empty() {
             chosen = kernels::SERIES.iter().map(|series| series.name).collect();
         }
-        total += guests::test(&chosen, &arguments.attach, filter)?;
+        total += guests::test(&chosen, &arguments.attach, &arguments.cpus, filter)?;
     }
     if total == Tally::default() {
         eprintln!("error: no test has {} in its name", filter.unwrap_or_default());

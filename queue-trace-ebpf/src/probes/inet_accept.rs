@@ -5,18 +5,16 @@ use aya_ebpf::macros::{fentry, kprobe};
 use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
 use super::pointer;
-use crate::accept;
 use crate::config::offset;
+use crate::graft;
 use crate::memory::{Memory, Probed, Typed};
 
 #[fentry]
 fn inet_accept_enter(ctx: FEntryContext) -> i32 {
-    let (sk, child) = (accept::sock_of(ctx.arg(0)), ctx.arg(2));
-    if accept::is_mptcp(sk) {
-        accept::accepted::<Probed>(accept::subflow(sk), accept::subflow(child));
-    } else {
-        accept::accepted::<Typed>(sk, child);
-    }
+    let socket: *const u8 = ctx.arg(0);
+    // SAFETY: a typed argument.
+    let sk: u64 = unsafe { Typed::read(socket, offset!(socket_sk)) };
+    graft::taken(sk as *const u8, ctx.arg(2));
     0
 }
 
@@ -25,7 +23,6 @@ fn inet_accept_enter(ctx: FEntryContext) -> i32 {
 fn kprobe___inet_accept(ctx: ProbeContext) -> u32 {
     // SAFETY: the first argument is a `struct socket`.
     let sk: u64 = unsafe { Probed::read(pointer(&ctx, 0), offset!(socket_sk)) };
-    let child = pointer(&ctx, 2);
-    accept::accepted::<Probed>(accept::subflow(sk as *const u8), accept::subflow(child));
+    graft::taken(sk as *const u8, pointer(&ctx, 2));
     0
 }

@@ -1,37 +1,19 @@
-//! A child enters the accept queue: of a cookie, of Fast Open and, on 5.10, of an ordinary handshake.
+//! A child enters the accept queue: of Fast Open, which is what matters here; of a cookie; of a listener that
+//! closed; and, on 5.10, of an ordinary handshake.
 
-use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
-use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
+use aya_ebpf::macros::{fexit, kretprobe};
+use aya_ebpf::programs::{FExitContext, RetProbeContext};
 
-use super::pointer;
-use crate::memory::{Probed, Typed};
-use crate::{cookie, pass};
-
-#[fentry]
-fn queue_add_enter(ctx: FEntryContext) -> i32 {
-    cookie::queue_adding::<Typed>(ctx.arg(0), ctx.arg(2));
-    0
-}
+use crate::fastopen;
 
 #[fexit]
 fn queue_add_leave(ctx: FExitContext) -> i32 {
-    cookie::queue_added(ctx.arg(2), ctx.arg(3));
-    0
-}
-
-#[kprobe]
-fn kprobe_inet_csk_reqsk_queue_add(ctx: ProbeContext) -> u32 {
-    let (sk, child) = (pointer(&ctx, 0), pointer(&ctx, 2));
-    if let Some(pass) = pass::current() {
-        pass.kept.adding = child as u64;
-    }
-    cookie::queue_adding::<Probed>(sk, child);
+    fastopen::queue_added(ctx.arg(3));
     0
 }
 
 #[kretprobe]
 fn kretprobe_inet_csk_reqsk_queue_add(ctx: RetProbeContext) -> u32 {
-    let Some(pass) = pass::current() else { return 0 };
-    cookie::queue_added(pass.kept.adding as *const u8, ctx.ret());
+    fastopen::queue_added(ctx.ret());
     0
 }

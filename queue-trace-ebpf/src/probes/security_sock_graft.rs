@@ -5,15 +5,16 @@ use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
 use super::pointer;
 use crate::graft;
+use crate::memory::{Probed, Typed};
 
 #[fentry]
 fn security_sock_graft_enter(ctx: FEntryContext) -> i32 {
-    graft::left_over(ctx.arg(0));
+    graft::accepted::<Typed>(ctx.arg(0));
     0
 }
 
 #[kprobe]
 fn kprobe_security_sock_graft(ctx: ProbeContext) -> u32 {
-    graft::accepted(pointer(&ctx, 0));
+    graft::accepted::<Probed>(pointer(&ctx, 0));
     0
 }

@@ -7,14 +7,14 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use queue_trace_common::{Event, Outcome};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use crate::kernel::attach::Settings;
 use crate::model::{Clients, Listener, Observed, QueueEvent};
 use crate::output::clock::Clock;
 use crate::output::summary::Facts;
-use crate::output::{AT_ONCE, json, summary, text};
-use crate::source::{Live, Start};
+use crate::output::{AT_ONCE, json, status, summary, text};
+use crate::source::{Live, Start, Status};
 
 /// Arguments of `queue-trace trace`.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +41,9 @@ pub struct TraceArgs {
     /// End after this many events
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
+    /// Each time this has passed, show how the queues fared since; for example 10s
+    #[arg(long, value_parser = duration, value_name = "INTERVAL")]
+    pub status: Option<Duration>,
     /// Show times as seconds since the start
     #[arg(long)]
     pub relative: bool,
@@ -106,6 +109,9 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
     let far = Duration::from_secs(86_400);
     let mut tidy = interval(Duration::from_secs(10));
     tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut status =
+        interval_at(Instant::now() + args.status.unwrap_or(far), args.status.unwrap_or(far));
+    status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
@@ -113,6 +119,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             () = sleep_until(end.unwrap_or_else(|| Instant::now() + far)), if end.is_some() => break,
             _ = tidy.tick() => live.tidy()?,
+            _ = status.tick() => view.status(&live.status()?)?,
             result = live.events(|listener, event| view.take(listener, event)) => {
                 result?;
                 view.flush()?;
@@ -223,6 +230,21 @@ impl<'a> View<'a> {
         }
         self.shown += 1;
         !self.done()
+    }
+
+    /// Shows how the queues fared: on standard output only to people who look at it.
+    fn status(&mut self, all: &[Status]) -> anyhow::Result<()> {
+        let wanted: Vec<_> = all.iter().filter(|one| self.wants(&one.listener)).cloned().collect();
+        let now = crate::source::monotonic_ns();
+        let mut lines = Vec::new();
+        status::write(&mut lines, &mut self.clock, now, &wanted)?;
+        if io::stdout().is_terminal() {
+            self.lines.append(&mut lines);
+            return self.flush();
+        }
+        // As for the summary.
+        let _ = io::stderr().write_all(&lines);
+        Ok(())
     }
 
     fn wants(&self, listener: &Listener) -> bool {

@@ -3,7 +3,8 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
-use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use aya::programs::{ProgramError, RawTracePoint};
+use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes_aligned};
 use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
 
 use super::btf::Btf;
@@ -19,6 +20,9 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-t
 const MOST_SLOTS: u32 = 4096;
 /// What the per-CPU counters may take of kernel memory, all CPUs together.
 const COUNTER_BYTES: usize = 64 << 20;
+
+/// The program that we run ourselves.
+const LOOK: &str = "look_at_queues";
 
 /// What is not visible on kernels before 6.7.
 const SILENT: &str = "probes that the kernel skips while another one runs (the books tell)";
@@ -54,6 +58,22 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// Has the kernel side look who waits in the accept queues of these slots.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not run the program.
+    pub fn look(&mut self, slots: &[u32]) -> Result<(), ProgramError> {
+        let Some(program) = self.ebpf.program_mut(LOOK) else { return Ok(()) };
+        let program: &mut RawTracePoint = program.try_into()?;
+        for slot in slots {
+            let mut options = RawTracePointRunOptions::new();
+            options.args[0] = u64::from(*slot);
+            program.test_run(options)?;
+        }
+        Ok(())
+    }
+
     /// Calls of our programs that the kernel has skipped so far.
     #[must_use]
     pub fn misses(&self) -> Misses {
@@ -121,9 +141,11 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
         settings.without.iter().any(|name| name == hook.program || name == hook.function)
     };
     let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
+    let mut reasons = Vec::new();
+    let per_cpu_offset = symbols::per_cpu_offset();
     loop {
-        let mut plan = Plan::new(tier, btf, &refused)?;
-        let mut config = configuration(&mut plan, offsets, settings);
+        let mut plan = Plan::new(tier, btf, &refused, per_cpu_offset.is_some())?;
+        let mut config = configuration(&mut plan, offsets, per_cpu_offset, settings);
         config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
         let slots = slots();
         let mut ebpf = load(types.as_ref(), &config, slots).map_err(|error| AttachError {
@@ -132,13 +154,19 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
         })?;
         match programs::hook_all(&mut ebpf, types.as_ref(), &plan) {
             Ok(()) => {
+                let look = ebpf.program_mut(LOOK).and_then(|look| look.try_into().ok());
+                if let Some(look) = look {
+                    RawTracePoint::load(look).map_err(|error| explain(&error, None))?;
+                }
                 if Misses::read(&ebpf, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
                 let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
+                plan.refused = reasons;
                 return Ok(Attached { ebpf, plan, slots, netns_cookies });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
+                reasons.push(explain(&*refusal.error, Some(refusal.hook)));
                 refused.push(refusal.hook);
             }
             Err(refusal) => {
@@ -150,8 +178,12 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
     }
 }
 
-fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Config {
-    let per_cpu_offset = symbols::per_cpu_offset();
+fn configuration(
+    plan: &mut Plan,
+    offsets: Offsets,
+    per_cpu_offset: Option<u64>,
+    settings: &Settings,
+) -> Config {
     if per_cpu_offset.is_none() {
         plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
     }
@@ -174,6 +206,8 @@ fn configuration(plan: &mut Plan, offsets: Offsets, settings: &Settings) -> Conf
         offsets,
         ports,
         port_count: if fits { settings.ports.len() as u32 } else { 0 },
+        no_graft: u32::from(plan.no_graft),
+        migrate_by_mib: u32::from(plan.migrate_by_mib),
         syn_by_mib: u32::from(plan.syn_by_mib),
         ack_by_mib: u32::from(plan.ack_by_mib),
         verify: u32::from(settings.verify && per_cpu_offset.is_some()),

@@ -72,13 +72,15 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
+    /// Whether this CPU's slot of the kernel's counters tells the same, for less.
+    pub slot_tells: bool,
     /// Whether nothing works without it.
     pub required: bool,
 }
 
 const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
     let (shape, unless, only_with) = (Shape::Any, None, None);
-    Hook { program, function, at, shape, unless, only_with, required: false }
+    Hook { program, function, at, shape, unless, only_with, slot_tells: false, required: false }
 }
 
 impl Hook {
@@ -92,6 +94,10 @@ impl Hook {
 
     const fn only_with(self, function: &'static str) -> Self {
         Self { only_with: Some(function), ..self }
+    }
+
+    const fn unless_slot_tells(self) -> Self {
+        Self { slot_tells: true, ..self }
     }
 
     const fn required(self) -> Self {
@@ -115,22 +121,26 @@ use Shape::{Parameters, Value, Void};
 /// The hooks of the fentry tier, in the order in which they are attached: those that a kernel may refuse
 /// first, those that open a pass last.
 pub const HOOKS: &[Hook] = &[
-    hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry),
-    hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry),
+    hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry).unless_slot_tells(),
+    hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return),
     hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
-    hook("tcp_make_synack_enter", "tcp_make_synack", Entry).required(),
+    hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).required(),
+    hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry),
     hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
     hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
-    hook("queue_add_enter", "inet_csk_reqsk_queue_add", Entry),
     hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return),
-    hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry),
-    hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return).shape(Parameters(4)),
-    hook("inet6_csk_route_req_leave_5", "inet6_csk_route_req", Return).shape(Parameters(5)),
+    hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry).unless_slot_tells(),
+    hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return)
+        .shape(Parameters(4))
+        .unless_slot_tells(),
+    hook("inet6_csk_route_req_leave_5", "inet6_csk_route_req", Return)
+        .shape(Parameters(5))
+        .unless_slot_tells(),
     hook("hashdance_enter", "inet_csk_complete_hashdance", Entry).required(),
     hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry),
     hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return),
@@ -144,7 +154,8 @@ pub const HOOKS: &[Hook] = &[
     hook("inet_reqsk_clone_leave", "inet_reqsk_clone", Return).only_with("reuseport_migrate_sock"),
     hook("inet_ehash_insert_leave", "inet_ehash_insert", Return)
         .shape(Parameters(3))
-        .only_with("reuseport_migrate_sock"),
+        .only_with("reuseport_migrate_sock")
+        .unless_slot_tells(),
     hook("reuseport_migrate_sock_leave", "reuseport_migrate_sock", Return)
         .only_with("inet_reqsk_clone"),
     hook("sys_accept_leave", "__sys_accept4", Return).shape(Parameters(4)),
@@ -179,6 +190,9 @@ pub const HOOKS: &[Hook] = &[
 /// Functions of several shapes, one of which has to fit.
 const SHAPED: &[&str] = &["inet_csk_reqsk_queue_hash_add", "tcp_check_req"];
 
+/// What is not missed where the MIB slot can be read.
+const SLOT_TELLS: &str = "inet_ehash_insert";
+
 /// Without one of these the MIB slot has to tell an overflow at the final ACK.
 const CHILD_MAKERS: &[&str] = &[
     "tcp_v4_syn_recv_sock",
@@ -200,8 +214,14 @@ pub struct Plan {
     pub syn_by_mib: bool,
     /// Tell an overflow at the final ACK by the MIB slot.
     pub ack_by_mib: bool,
+    /// Tell by the MIB slot whether a request migrated when its timer fired.
+    pub migrate_by_mib: bool,
+    /// Accepted connections are counted before they are grafted to their socket.
+    pub no_graft: bool,
     /// `tcp_rtx_synack` counts the retransmission itself.
     pub counts_retransmit: bool,
+    /// Hooks that this kernel has but did not take, and why; one line each.
+    pub refused: Vec<String>,
     /// What this kernel does not let us see, one phrase each.
     pub losses: Vec<String>,
     /// The kernel's counters that our sums cannot equal for want of a hook.
@@ -210,19 +230,21 @@ pub struct Plan {
 
 impl Plan {
     /// Chooses hooks by the kernel's BTF, without those that it has refused to attach: with one
-    /// program of a function goes the other, which would begin what never ends.
+    /// program of a function goes the other, which would begin what never ends. `slots` says whether this
+    /// CPU's slot of the kernel's counters can be read.
     ///
     /// # Errors
     ///
     /// Names the function without which nothing can be counted.
-    pub fn new(tier: Tier, btf: &Btf, refused: &[Hook]) -> Result<Self, String> {
+    pub fn new(tier: Tier, btf: &Btf, refused: &[Hook], slots: bool) -> Result<Self, String> {
         let there = |name: &str| {
             let refused = refused.iter().any(|hook| hook.function == name);
             btf.function(name).filter(|function| !function.ambiguous && !refused)
         };
         let mut hooks = Vec::with_capacity(tier.hooks().len());
         for hook in tier.hooks() {
-            let superfluous = hook.unless.is_some_and(|other| there(other).is_some())
+            let superfluous = slots && hook.slot_tells
+                || hook.unless.is_some_and(|other| there(other).is_some())
                 || hook.only_with.is_some_and(|other| btf.function(other).is_none());
             if superfluous {
                 continue;
@@ -238,14 +260,18 @@ impl Plan {
             return Err(indispensable(missing));
         }
         let exists = |function: &str| btf.function(function).is_some();
-        let (losses, uncounted) = losses::of(&on, &exists);
+        let (losses, uncounted) =
+            losses::of(&|function| on(function) || slots && SLOT_TELLS == function, &exists);
         Ok(Self {
             tier,
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
+            migrate_by_mib: slots && exists("reuseport_migrate_sock"),
+            no_graft: !on("security_sock_graft"),
             counts_retransmit: !exists("inet_rtx_syn_ack"),
             hooks,
+            refused: Vec::new(),
             losses,
             uncounted,
         })

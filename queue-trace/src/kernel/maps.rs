@@ -1,7 +1,7 @@
 //! Reads and feeds the kernel side's maps.
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{CLOSED_KEY, Fault, ListenerInfo, ListenerRef, Outcome, Stamp};
+use queue_trace_common::{CLOSED_KEY, Fault, ListenerInfo, ListenerRef, Outcome};
 
 use super::attach::Attached;
 use super::slots::Slots;
@@ -11,10 +11,11 @@ pub struct Maps {
     listeners: HashMap<MapData, u64, ListenerRef>,
     /// What is kept for each listener.
     pub slots: Slots,
-    waiting: HashMap<MapData, u64, Stamp>,
     free: Queue<MapData, u32>,
     armed: Array<MapData, u32>,
+    periods: Array<MapData, u32>,
     shed: PerCpuArray<MapData, OutcomeCounts>,
+    contradicted: PerCpuArray<MapData, OutcomeCounts>,
     faults: PerCpuArray<MapData, u64>,
 }
 
@@ -43,10 +44,11 @@ impl Maps {
                 PerCpuArray::try_from(take("COUNTERS")?)?,
                 Array::try_from(take("FULL_TIME")?)?,
             ),
-            waiting: HashMap::try_from(take("WAITING")?)?,
             free: Queue::try_from(take("FREE_SLOTS")?)?,
             armed: Array::try_from(take("ARMED")?)?,
+            periods: Array::try_from(take("PERIOD")?)?,
             shed: PerCpuArray::try_from(take("SHED")?)?,
+            contradicted: PerCpuArray::try_from(take("CONTRADICTED")?)?,
             faults: PerCpuArray::try_from(take("FAULTS")?)?,
         };
         let records = RingBuf::try_from(take("RECORDS")?)?;
@@ -65,6 +67,15 @@ impl Maps {
         self.armed.set(0, u32::from(armed), 0)
     }
 
+    /// Begins a new period: from now on the recent peaks are those since this call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn next_period(&mut self) -> Result<(), MapError> {
+        self.periods.set(0, self.slots.next_period(), 0)
+    }
+
     /// Stops counting and forgets what was counted.
     ///
     /// # Errors
@@ -74,22 +85,6 @@ impl Maps {
         self.arm(false)?;
         self.slots.clear(0)?;
         self.slots.used()?.into_iter().try_for_each(|(slot, _)| self.slots.clear(slot))
-    }
-
-    /// The connections that wait now, by slot: how many, and since when the first of them.
-    ///
-    /// # Errors
-    ///
-    /// When the map cannot be walked.
-    pub fn waiting(&self) -> Result<std::collections::HashMap<u32, (u64, u64)>, MapError> {
-        let mut slots = std::collections::HashMap::new();
-        for entry in &self.waiting {
-            let (_, stamp) = entry?;
-            let (count, oldest) = slots.entry(stamp.slot).or_insert((0, u64::MAX));
-            *count += 1;
-            *oldest = stamp.time_ns.min(*oldest);
-        }
-        Ok(slots)
     }
 
     /// Gives a closed listener's slot back.
@@ -114,13 +109,16 @@ impl Maps {
     ///
     /// As [`Self::take`].
     pub fn shed(&self) -> Result<[u64; Outcome::COUNT], MapError> {
-        let mut sums = [0; Outcome::COUNT];
-        for cpu in self.shed.get(&0, 0)?.iter() {
-            for (sum, count) in sums.iter_mut().zip(cpu.0) {
-                *sum += count;
-            }
-        }
-        Ok(sums)
+        by_outcome(&self.shed)
+    }
+
+    /// Outcomes that the kernel's own counters contradict, where they are compared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::take`].
+    pub fn contradicted(&self) -> Result<[u64; Outcome::COUNT], MapError> {
+        by_outcome(&self.contradicted)
     }
 
     /// How often the kernel side had this trouble.
@@ -131,4 +129,17 @@ impl Maps {
     pub fn faults(&self, fault: Fault) -> Result<u64, MapError> {
         Ok(self.faults.get(&(fault as u32), 0)?.iter().sum())
     }
+}
+
+/// The counts of all CPUs.
+fn by_outcome(
+    map: &PerCpuArray<MapData, OutcomeCounts>,
+) -> Result<[u64; Outcome::COUNT], MapError> {
+    let mut sums = [0; Outcome::COUNT];
+    for cpu in map.get(&0, 0)?.iter() {
+        for (sum, count) in sums.iter_mut().zip(cpu.0) {
+            *sum += count;
+        }
+    }
+    Ok(sums)
 }

@@ -36,6 +36,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         acked: acked(btf).map_or(MISSING, |(byte, _)| byte),
         timer: member("request_sock", "rsk_timer")?,
         synack_time: member("tcp_request_sock", "snt_synack")?,
+        entry_time: member("tcp_sock", "rcvq_space.time")?,
+        accept_head: member("inet_connection_sock", "icsk_accept_queue.rskq_accept_head")?,
         socket_sk: member("socket", "sk")?,
         skb_head: member("sk_buff", "head")?,
         network_header: member("sk_buff", "network_header")?,
@@ -63,6 +65,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         syn_queue_full_cookies: counter("LINUX_MIB_TCPREQQFULLDOCOOKIES"),
         fastopen_cookie_requests: counter("LINUX_MIB_TCPFASTOPENCOOKIEREQD"),
         fastopen_overflows: counter("LINUX_MIB_TCPFASTOPENLISTENOVERFLOW"),
+        migrate_successes: counter("LINUX_MIB_TCPMIGRATEREQSUCCESS"),
+        migrate_failures: counter("LINUX_MIB_TCPMIGRATEREQFAILURE"),
     })
 }
 

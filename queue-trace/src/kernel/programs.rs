@@ -82,8 +82,9 @@ pub(super) fn objection(error: &(dyn StdError + 'static)) -> Option<String> {
         return None;
     };
     let log = verifier_log.to_string();
-    let statistics =
-        |line: &&str| line.starts_with("processed ") || line.starts_with("stack depth ");
+    let statistics = |line: &&str| {
+        ["processed ", "stack depth ", "verification time "].iter().any(|s| line.starts_with(s))
+    };
     let told = log.lines().rfind(|line| !line.is_empty() && !statistics(line));
     told.map(|line| line.trim_end_matches('\0').to_owned())
 }

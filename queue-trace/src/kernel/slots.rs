@@ -18,6 +18,8 @@ pub struct Slots {
     counters: PerCpuArray<MapData, Counters>,
     full_time: Array<MapData, FullTime>,
     cpus: usize,
+    /// Of which period recent peaks are wanted.
+    period: u32,
 }
 
 impl Slots {
@@ -29,7 +31,13 @@ impl Slots {
         full_time: Array<MapData, FullTime>,
     ) -> Self {
         let cpus = aya::util::nr_cpus().unwrap_or(1);
-        Self { info, counters, full_time, cpus }
+        Self { info, counters, full_time, cpus, period: 0 }
+    }
+
+    /// Begins a new period, of which the number is given back: from now on recent peaks are its own.
+    pub(super) fn next_period(&mut self) -> u32 {
+        self.period = self.period.wrapping_add(1);
+        self.period
     }
 
     /// Who the listener of a slot is.
@@ -62,14 +70,14 @@ impl Slots {
     }
 
     /// What happened at the listener of a slot up to `now_ns` of the monotonic clock, all CPUs
-    /// together; without what is known of waiting connections.
+    /// together; who waits, as [`super::attach::Attached::look`] last saw it.
     ///
     /// # Errors
     ///
     /// When there is no such slot.
     pub fn totals(&self, slot: u32, now_ns: u64) -> Result<Totals, MapError> {
         let full = self.full_time.get(&slot, 0)?;
-        Ok(totals(&self.counters.get(&slot, 0)?, &full, &self.info(slot)?, now_ns))
+        Ok(self.sum(&self.counters.get(&slot, 0)?, &full, &self.info(slot)?, now_ns))
     }
 
     /// Hands over the same for each slot in use, and for the shared one.
@@ -97,7 +105,7 @@ impl Slots {
             let all = counters.chunks_exact(self.cpus).zip(full);
             for ((slot, info), (counters, full)) in span.zip(infos).zip(all) {
                 if in_use(slot, info) {
-                    each(slot, info, totals(counters, full, info, now_ns))?;
+                    each(slot, info, self.sum(counters, full, info, now_ns))?;
                 }
             }
         }
@@ -124,6 +132,35 @@ impl Slots {
         self.info.set(slot, info, 0)
     }
 
+    fn sum(&self, cpus: &[Counters], full: &FullTime, info: &ListenerInfo, now_ns: u64) -> Totals {
+        let mut totals = Totals::default();
+        for cpu in cpus {
+            for (sum, count) in totals.outcomes.iter_mut().zip(cpu.outcomes) {
+                *sum = sum.wrapping_add(count);
+            }
+            for (sum, count) in totals.tallies.iter_mut().zip(cpu.tallies) {
+                *sum = sum.wrapping_add(count);
+            }
+            totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
+            totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
+            if cpu.period == self.period {
+                let accept = totals.recent_accept_peak.max(cpu.recent_accept_peak);
+                let syn = totals.recent_syn_peak.max(cpu.recent_syn_peak);
+                (totals.recent_accept_peak, totals.recent_syn_peak) = (accept, syn);
+            }
+        }
+        // A listener that closed full has been so to its end: what still waited was lost or taken over.
+        let end_ns = if info.closed_ns == 0 { now_ns } else { info.closed_ns };
+        let so_far = |since: u64| if since == 0 { 0 } else { end_ns.saturating_sub(since) };
+        totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
+        totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
+        totals.waiting = full.waiting;
+        totals.recent_accept_peak = totals.recent_accept_peak.max(full.waiting as u32);
+        totals.recent_syn_peak = totals.recent_syn_peak.max(full.half_open as u32);
+        totals.oldest_ns = (full.oldest_ns != 0).then_some(full.oldest_ns);
+        totals
+    }
+
     /// All slots in runs that are read at once.
     fn runs(&self) -> impl Iterator<Item = Range<u32>> + use<> {
         let (slots, step) = (self.info.len(), (AT_ONCE / size_of::<Counters>() / self.cpus).max(1));
@@ -133,26 +170,6 @@ impl Slots {
 
 fn in_use(slot: u32, info: &ListenerInfo) -> bool {
     slot == 0 || info.socket != 0
-}
-
-fn totals(cpus: &[Counters], full: &FullTime, info: &ListenerInfo, now_ns: u64) -> Totals {
-    let mut totals = Totals::default();
-    for cpu in cpus {
-        for (sum, count) in totals.outcomes.iter_mut().zip(cpu.outcomes) {
-            *sum = sum.wrapping_add(count);
-        }
-        for (sum, count) in totals.tallies.iter_mut().zip(cpu.tallies) {
-            *sum = sum.wrapping_add(count);
-        }
-        totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
-        totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
-    }
-    // A listener that closed full has been so to its end: what still waited was lost or taken over.
-    let end_ns = if info.closed_ns == 0 { now_ns } else { info.closed_ns };
-    let so_far = |since: u64| if since == 0 { 0 } else { end_ns.saturating_sub(since) };
-    totals.accept_full_ns = full.accept_ns + so_far(full.accept_since_ns);
-    totals.syn_full_ns = full.syn_ns + so_far(full.syn_since_ns);
-    totals
 }
 
 #[cfg(test)]

@@ -107,12 +107,16 @@ pub struct Totals {
     pub syn_full_ns: u64,
     /// Since when the connection waits that has waited longest, on the monotonic clock.
     pub oldest_ns: Option<u64>,
-    /// Connections in the accept queue whose entry we saw.
+    /// Connections in the accept queue now.
     pub waiting: u64,
     /// Greatest accept-queue depth.
     pub accept_peak: u32,
     /// Greatest SYN-queue depth.
     pub syn_peak: u32,
+    /// Greatest accept-queue depth of the present period, the depth now included.
+    pub recent_accept_peak: u32,
+    /// Greatest SYN-queue depth of the present period, the depth now included.
+    pub recent_syn_peak: u32,
 }
 
 impl Default for Totals {
@@ -126,6 +130,8 @@ impl Default for Totals {
             waiting: 0,
             accept_peak: 0,
             syn_peak: 0,
+            recent_accept_peak: 0,
+            recent_syn_peak: 0,
         }
     }
 }
@@ -172,6 +178,8 @@ impl Totals {
         self.waiting += other.waiting;
         self.accept_peak = self.accept_peak.max(other.accept_peak);
         self.syn_peak = self.syn_peak.max(other.syn_peak);
+        self.recent_accept_peak = self.recent_accept_peak.max(other.recent_accept_peak);
+        self.recent_syn_peak = self.recent_syn_peak.max(other.recent_syn_peak);
     }
 
     /// Whether nothing happened.

@@ -55,6 +55,9 @@ pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
     if plan.ack_by_mib {
         writeln!(out, "  a refused final ACK is told by this CPU's ListenOverflows")?;
     }
+    for reason in &plan.refused {
+        writeln!(out, "  {reason}")?;
+    }
     match plan.losses.as_slice() {
         [] => writeln!(out, "nothing is hidden on this kernel")?,
         losses => losses.iter().try_for_each(|loss| writeln!(out, "not visible: {loss}"))?,

@@ -7,6 +7,7 @@ pub mod json;
 #[cfg(feature = "listeners")]
 pub mod listeners;
 mod pieces;
+pub mod status;
 pub mod summary;
 pub mod text;
 mod units;

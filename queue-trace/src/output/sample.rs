@@ -63,7 +63,8 @@ pub(super) fn snapshot() -> Snapshot {
     Snapshot {
         listeners: vec![(listener(), totals), (second, few)],
         shed: vec![(Outcome::SynQueued, 12)],
-        faults: vec![(queue_trace_common::Fault::StampsFull, 3)],
+        contradicted: vec![(Outcome::SynQueueFull, 1)],
+        faults: vec![(queue_trace_common::Fault::SlotsExhausted, 3)],
         missed: 5,
         books: vec![Balance::new(4_026_531_840, &totals, kernel), Balance::gone(4_026_532_000)],
     }

@@ -247,12 +247,24 @@ fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
                 "events met a listener for which no slot was left; they are counted under (other \
                  listeners)"
             }
-            Fault::StampsFull => "connections could not be timed: too many were waiting",
-            Fault::Mismatch => {
-                "outcomes disagree with the kernel's own counters: please report this"
-            }
         };
         writeln!(out, "\n{count} {what}")?;
+    }
+    if !snapshot.contradicted.is_empty() {
+        let kinds: Vec<_> = snapshot
+            .contradicted
+            .iter()
+            .map(|(outcome, count)| {
+                let reason =
+                    outcome.reason().map_or_else(String::new, |reason| format!(" {reason}"));
+                format!("{count} {}{reason}", outcome.event().name())
+            })
+            .collect();
+        writeln!(
+            out,
+            "\noutcomes disagree with the kernel's own counters, please report this: {}",
+            kinds.join(", ")
+        )?;
     }
     write_missed(out, snapshot)
 }

@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::books::{Books, Identity};
 use super::names::Names;
 use super::seeds::Seeds;
+use super::status::Before;
 use crate::kernel::attach::{Attached, Settings, attach};
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub listeners: Vec<(Listener, Totals)>,
     /// Records that were streamed but found no room, by outcome.
     pub shed: Vec<(Outcome, u64)>,
+    /// Outcomes that the kernel's own counters contradict, where they are compared.
+    pub contradicted: Vec<(Outcome, u64)>,
     /// Troubles of the kernel side, those that happened.
     pub faults: Vec<(Fault, u64)>,
     /// Calls of our programs that the kernel skipped, as far as it counts them.
@@ -60,6 +63,8 @@ pub struct Live {
     missed_before: u64,
     names: Names,
     closed: Vec<(Listener, Totals)>,
+    /// At the last status.
+    pub(super) before: Before,
 }
 
 impl Live {
@@ -97,6 +102,7 @@ impl Live {
             books,
             names: Names::default(),
             closed: Vec::new(),
+            before: Before::new(),
         };
         Ok((live, start))
     }
@@ -150,19 +156,7 @@ impl Live {
     /// When the maps cannot be read.
     pub fn snapshot(&mut self) -> anyhow::Result<Snapshot> {
         let mut listeners = self.closed.clone();
-        let waiting = self.maps.waiting()?;
-        let Self { maps, seeds, names, .. } = self;
-        maps.slots.visit(monotonic_ns(), |slot, info, mut totals| {
-            if let Some((count, oldest)) = waiting.get(&slot) {
-                totals.waiting = *count;
-                totals.oldest_ns = Some(*oldest);
-            }
-            if !totals.is_empty() {
-                let listener = names.note(slot, info, |listener| seeds.owners(info, listener));
-                listeners.push((listener.clone(), totals));
-            }
-            Ok::<_, MapError>(())
-        })?;
+        listeners.extend(self.listeners()?);
         let mut sums: HashMap<Identity, Totals> = HashMap::new();
         for (listener, totals) in &listeners {
             let identity = self.books.identity(listener.netns.into(), listener.netns_cookie);
@@ -170,18 +164,42 @@ impl Live {
         }
         let mut books = self.books.close(&sums);
         books.iter_mut().for_each(|balance| balance.leave_out(&self.attached.plan.uncounted));
-        let shed = self.maps.shed()?;
+        let there = |counts: [u64; Outcome::COUNT]| {
+            Outcome::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
+        };
         let faults = Fault::ALL
             .iter()
             .map(|fault| Ok((*fault, self.maps.faults(*fault)?)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Snapshot {
             listeners,
-            shed: Outcome::ALL.iter().copied().zip(shed).filter(|(_, count)| *count > 0).collect(),
+            shed: there(self.maps.shed()?),
+            contradicted: there(self.maps.contradicted()?),
             faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
             missed: self.attached.misses().calls.saturating_sub(self.missed_before),
             books,
         })
+    }
+
+    /// What was counted at the listeners that have their slot still.
+    pub(super) fn listeners(&mut self) -> anyhow::Result<Vec<(Listener, Totals)>> {
+        let used = self.maps.slots.used()?.into_iter().map(|(slot, _)| slot);
+        self.attached.look(&std::iter::once(0).chain(used).collect::<Vec<_>>())?;
+        let mut listeners = Vec::new();
+        let Self { maps, seeds, names, .. } = self;
+        maps.slots.visit(monotonic_ns(), |slot, info, totals| {
+            if !totals.is_empty() {
+                let listener = names.note(slot, info, |listener| seeds.owners(info, listener));
+                listeners.push((listener.clone(), totals));
+            }
+            Ok::<_, MapError>(())
+        })?;
+        Ok(listeners)
+    }
+
+    /// Recent peaks are those from now on.
+    pub(super) fn next_period(&mut self) -> anyhow::Result<()> {
+        Ok(self.maps.next_period()?)
     }
 
     /// Which hooks are attached.

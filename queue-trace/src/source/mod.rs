@@ -4,6 +4,8 @@ mod books;
 mod live;
 mod names;
 mod seeds;
+mod status;
 
 pub use live::{Live, Snapshot, Start, monotonic_ns};
 pub use names::Names;
+pub use status::Status;

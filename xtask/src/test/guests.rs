@@ -20,22 +20,34 @@ const TIMEOUT: &str = "900";
 /// Tells the tests how queue-trace is to attach.
 const ATTACH_VARIABLE: &str = "QUEUE_TRACE_TEST_ATTACH";
 
-/// A kernel, and how queue-trace is to attach to it; `None`: as it chooses.
+/// How queue-trace is to attach, and on how many processors, unless it is said otherwise: each kernel both
+/// ways, and one kernel all ways, which takes half the time of everything on each.
+const USUAL: [(&str, u8); 2] = [("fentry", 2), ("kprobe", 1)];
+const ALL: [(&str, u8); 4] = [("fentry", 2), ("fentry", 1), ("kprobe", 2), ("kprobe", 1)];
+const ALL_ON: &str = "6.12";
+
+/// A kernel, how queue-trace is to attach to it, and the guest's processors.
 #[derive(Debug, Clone, Copy)]
 struct Setting<'a> {
     kernel: &'a str,
-    attach: Option<&'a str>,
+    attach: &'a str,
+    cpus: u8,
 }
 
 impl Setting<'_> {
     /// What its lines are marked with.
     fn name(&self) -> String {
-        self.attach.map_or_else(|| self.kernel.into(), |attach| format!("{} {attach}", self.kernel))
+        format!("{} {} {}cpu", self.kernel, self.attach, self.cpus)
     }
 }
 
-/// Runs the VM tests on these kernels, by each of these means to attach.
-pub(super) fn test(kernels: &[&str], attach: &[String], filter: Option<&str>) -> Result<Tally> {
+/// Runs the VM tests on these kernels, by each of these means to attach and with so many processors.
+pub(super) fn test(
+    kernels: &[&str],
+    attach: &[String],
+    cpus: &[u8],
+    filter: Option<&str>,
+) -> Result<Tally> {
     let program = program()?;
     if filter.is_some() && names(&program, filter)?.is_empty() {
         return Ok(Tally::default());
@@ -46,10 +58,14 @@ pub(super) fn test(kernels: &[&str], attach: &[String], filter: Option<&str>) ->
     std::fs::create_dir_all(workspace::cache("logs"))?;
     let mut settings: Vec<Setting<'_>> = Vec::new();
     for kernel in kernels {
-        settings.extend(attach.iter().map(|attach| Setting { kernel, attach: Some(attach) }));
-        if attach.is_empty() {
-            settings.push(Setting { kernel, attach: None });
-        }
+        let chosen = !attach.is_empty() || !cpus.is_empty();
+        let ways: &[_] = if chosen || *kernel == ALL_ON { &ALL } else { &USUAL };
+        let wanted = |(by, on): &&(&str, u8)| {
+            (attach.is_empty() || attach.iter().any(|wanted| wanted == by))
+                && (cpus.contains(on) || cpus.is_empty() && (!chosen || *on == 2))
+        };
+        let ways = ways.iter().filter(wanted);
+        settings.extend(ways.map(|(attach, cpus)| Setting { kernel, attach, cpus: *cpus }));
     }
     let waiting = Mutex::new(settings.iter());
     let next = || waiting.lock().ok()?.next();
@@ -117,15 +133,16 @@ fn follow(
     log: &Path,
 ) -> Result<Tally> {
     let name = setting.name();
-    let attach = setting.attach.map(|attach| ["env".into(), format!("{ATTACH_VARIABLE}={attach}")]);
     let mut log = File::options().append(true).create(true).open(truncated(log)?)?;
     let mut guest = Command::new(std::env::current_exe()?)
-        .args(["vm", "run", "--no-build", "--smp=2", "--timeout", TIMEOUT])
+        .args(["vm", "run", "--no-build", "--timeout", TIMEOUT])
+        .args(["--smp", &setting.cpus.to_string()])
         .args(["--kernel", setting.kernel])
         .arg("--copy")
         .arg(format!("{}:/usr/local/bin/vm-tests", program.display()))
         .arg("--")
-        .args(attach.iter().flatten())
+        .arg("env")
+        .arg(format!("{ATTACH_VARIABLE}={}", setting.attach))
         .args(["vm-tests", "--test-threads=1"])
         .args(filter)
         .stdout(Stdio::piped())

@@ -40,9 +40,12 @@ const LOSSES: &[Loss] = &[
         &["tcp_peer_is_proven"],
         "SYNs refused by the last-quarter rule (shown as no_route_or_denied)",
     ),
+    loss(&["cookie_v6_init_sequence"], "SYN cookies over IPv6 (shown as refused)")
+        .only_with("cookie_v6_init_sequence")
+        .counters(&["SyncookiesSent", "ListenOverflows", "ListenDrops"]),
     loss(
         &["inet_csk_reqsk_queue_add"],
-        "waits of connections made by cookie or Fast Open (shown as entered_before_start)",
+        "Fast Open connections that a closing listener drops (shown as syn_fastopen)",
     ),
     loss(
         &["__inet_csk_reqsk_queue_drop"],
@@ -79,7 +82,7 @@ const LOSSES: &[Loss] = &[
     loss(&["tcp_v6_conn_request"], "SYNs to IPv6 multicast addresses")
         .only_with("tcp_v6_conn_request")
         .counters(&["ListenDrops"]),
-    loss(&["__inet_accept", "inet_csk_accept", "security_sock_graft"], "accepts and waits"),
+    loss(&["security_sock_graft", "__inet_accept", "inet_csk_accept"], "accepts and waits"),
 ];
 
 /// What is not visible, and which counters our sums cannot equal, when `on` says what is hooked and

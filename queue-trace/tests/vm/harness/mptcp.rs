@@ -39,9 +39,10 @@ pub(crate) fn bound(address: SocketAddr) -> Socket {
     socket
 }
 
-/// A client that speaks MPTCP.
-pub(crate) fn connect(server: SocketAddr) -> Client {
+/// A client that speaks MPTCP, at this address.
+pub(crate) fn connect(from: IpAddr, server: SocketAddr) -> Client {
     let socket = socket(server).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
     socket.set_nonblocking(true).unwrap();
     Client::begin(socket, server)
 }

@@ -97,6 +97,10 @@ impl Tracer {
         if let Err(errors) = tracer.errors.wait_for(tracing) {
             panic!("queue-trace does not trace: {errors:#?}");
         }
+        // By kprobes there is more that cannot be seen; and a scenario may take hooks away.
+        let whole = arguments.is_empty() && !program::attach_arguments().contains(&"kprobe".into());
+        let hidden = tracer.errors.look(|e| e.iter().any(|line| line.contains("not visible")));
+        assert!(!(whole && hidden), "hooks are missing: {:#?}", tracer.errors.look(Vec::clone));
         tracer
     }
 

@@ -1,5 +1,7 @@
 //! A listener older than queue-trace, with connections waiting in it.
 
+use std::time::{Duration, Instant};
+
 use crate::harness::client::Client;
 use crate::harness::family::Family;
 use crate::harness::scene::Scene;
@@ -11,18 +13,21 @@ const WAITING: u32 = 3;
 pub(super) fn run(family: Family) {
     let server = Server::listen(family.loopback(8080), 5);
     let early = server.fill(WAITING);
-
+    let waiting = Instant::now();
     let scene = Scene::begin_with(Place::Outside, &[&server]);
+    let attached = Instant::now();
     let late = Client::connect(server.address);
     let _accepted = server.accept_all(early.len() + 1);
     let trace = scene.end(&[&server]);
 
     let events = &trace.events;
+    // The kernel itself knows since when they wait.
     for client in &early {
         let events = events.of_client(client.address);
         let event = events.only("accept");
-        assert_eq!(event.reason.as_deref(), Some("entered_before_start"), "{event:?}");
-        assert_eq!(event.wait_ns, None, "{event:?}");
+        let wait = Duration::from_nanos(event.wait_ns.unwrap());
+        assert!(attached - waiting <= wait && wait <= client.called.elapsed(), "{event:?}");
+        assert_eq!(event.reason, None, "{event:?}");
     }
     let events = events.of_client(late.address);
     assert_eq!(events.only("accept").reason, None);

@@ -49,7 +49,9 @@ pub(super) fn run(family: Family) {
     }
     let accepted = by_threads + processes.iter().map(Process::accepted).sum::<u64>();
     assert_eq!(events.count("accept"), accepted);
-    assert_eq!(events.count("established"), accepted, "nothing waits, nothing was abandoned");
+    // A SYN queue that is full for a moment makes some by cookie.
+    let entered = events.count("established") + events.count("cookie_valid");
+    assert_eq!(entered, accepted, "nothing waits, nothing was abandoned");
     assert!(accepted >= LEAST, "only {accepted} accepted");
     assert_waits(events);
 }
@@ -81,5 +83,4 @@ fn connect(server: &Server) {
 fn assert_waits(events: &Events) {
     let untimed = events.of("accept").filter(|event| event.wait_ns.is_none());
     assert_eq!(untimed.count(), 0);
-    assert_eq!(events.count_because("accept", "entered_before_start"), 0);
 }

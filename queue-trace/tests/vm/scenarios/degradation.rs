@@ -14,7 +14,7 @@ use crate::harness::tracer::{Place, Tracer};
 /// Functions without which nothing can be counted.
 const REQUIRED: &[&str] = &[
     "inet_reqsk_alloc",
-    "tcp_make_synack",
+    "cookie_v4_init_sequence",
     "tcp_try_fastopen",
     "inet_csk_reqsk_queue_hash_add",
     "inet_csk_complete_hashdance",
@@ -25,13 +25,11 @@ const REQUIRED: &[&str] = &[
 /// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
 /// because something else stands in for it.
 const OPTIONAL: &[(&str, &str)] = &[
-    ("tcp_v4_syn_recv_sock", ""),
-    ("tcp_v6_syn_recv_sock", ""),
-    ("tcp_create_openreq_child", ""),
-    ("inet6_csk_route_req", ""),
     ("tcp_syn_flood_action", ""),
+    ("cookie_v6_init_sequence", "SYN cookies over IPv6"),
+    ("security_sock_graft", ""),
     ("tcp_peer_is_proven", "last-quarter rule"),
-    ("inet_csk_reqsk_queue_add", "waits of connections made by cookie"),
+    ("inet_csk_reqsk_queue_add", "that a closing listener drops"),
     ("__inet_csk_reqsk_queue_drop", "end without a connection"),
     ("tcp_oow_rate_limited", "repeated SYNs"),
     ("tcp_rtx_synack", "SYN-ACKs sent again"),

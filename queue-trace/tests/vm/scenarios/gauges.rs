@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
+use crate::harness::namespace;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::sysctl;
-use crate::harness::tracer::Place;
+use crate::harness::tracer::{Place, Tracer};
 use crate::harness::wait;
 use crate::harness::wire::Wire;
 
@@ -74,6 +75,43 @@ pub(super) fn run(family: Family) {
     let least = syn_full.0.saturating_sub(Duration::from_millis(500));
     assert_between("SYN queue full", syn, (least, syn_full.1));
     assert!(syn >= Duration::from_millis(2900), "{syn:?}: two timeouts, of 1 s and of 2 s");
+}
+
+/// Peaks and full times of each interval by itself; what still waits at its beginning belongs to it.
+pub(super) fn since_last() {
+    let arguments = ["--status", "1s", "--duration", "6s"];
+    let tracer = Tracer::start(Place::Outside, namespace::inode(), &arguments);
+    let server = Server::listen(Family::V4.loopback(8080), 2);
+    let clients = server.fill(3);
+    std::thread::sleep(Duration::from_millis(1500));
+    server.accept_all(2);
+    std::thread::sleep(Duration::from_millis(2200));
+    server.accept();
+    let trace = tracer.finish();
+    drop(clients);
+
+    let lines = trace.summary.text.lines().filter(|line| line.contains("  status  "));
+    let lines: Vec<_> = lines.filter(|line| line.contains("127.0.0.1:8080")).collect();
+    let peaks: Vec<u32> =
+        lines.iter().map(|line| after(line, "at most ").parse().unwrap()).collect();
+    let now: Vec<u32> =
+        lines.iter().map(|line| after(line, "accept queue ").parse().unwrap()).collect();
+    // Full with three, then one of them left, then none.
+    assert!(peaks.starts_with(&[3, 3]) || peaks.starts_with(&[3, 3, 3]), "{lines:#?}");
+    assert!(peaks.ends_with(&[1]), "the interval in which the last one was accepted: {lines:#?}");
+    assert!(peaks.is_sorted_by(|a, b| a >= b) && now.is_sorted_by(|a, b| a >= b), "{lines:#?}");
+    assert!(now.contains(&3) && now.contains(&1), "{lines:#?}");
+    let full: Vec<_> = lines.iter().map(|line| after(line, "full for ")).collect();
+    assert!(full[0] != "0 ns" && full.last() == Some(&"0 ns"), "{lines:#?}");
+    let waits = |line: &&&str| line.contains("; the first waits for ");
+    assert!(lines.iter().filter(waits).count() >= 3, "{lines:#?}");
+}
+
+/// What follows these words, to the next comma or semicolon or " of ".
+fn after<'a>(line: &'a str, words: &str) -> &'a str {
+    let rest = &line[line.find(words).unwrap() + words.len()..];
+    let end = [",", ";", " of "].iter().filter_map(|stop| rest.find(stop)).min().unwrap();
+    &rest[..end]
 }
 
 /// A client, and when at the latest it was in the queue.

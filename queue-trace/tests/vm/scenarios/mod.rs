@@ -21,6 +21,7 @@ mod concurrency;
 mod cookies;
 mod data_after_refusal;
 mod degradation;
+mod doctor;
 mod dual_stack;
 mod expiry;
 mod fastopen;
@@ -88,6 +89,8 @@ const ALONE: &[(&str, ForFamily)] = &[
 const ALONE_ONCE: &[(&str, fn())] = &[
     ("accept_errors::asked_for", accept_errors::asked_for),
     ("vanished_namespace", vanished_namespace::run),
+    ("doctor", doctor::run),
+    ("gauges::since_last", gauges::since_last),
     ("degradation", degradation::run),
     ("namespaces", namespaces::run),
     ("command_line::wrong_usage", command_line::wrong_usage),

@@ -25,15 +25,11 @@ pub(super) fn run(family: Family) {
     let (wire, beyond) = veth::lay(family);
     let server = Server::start(mptcp::bound(wire.server(8080)), BACKLOG);
     mptcp::allow_subflows();
-    let second: IpAddr = match family {
-        Family::V4 => Ipv4Addr::new(10, 9, 0, 3).into(),
-        Family::V6 => Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 3).into(),
-    };
-    let plain = beyond.run(|| Client::connect_many(server.address, 2));
-    let speaking = beyond.run(|| mptcp::connect(server.address));
-    scene.wait_for("three connections", |events| events.count("established") == 3);
+    let [first, second]: [IpAddr; 2] = [2, 3].map(|host| match family {
+        Family::V4 => Ipv4Addr::new(10, 9, 0, host).into(),
+        Family::V6 => Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, host.into()).into(),
+    });
     beyond.run(|| {
-        // After connect(), which could have chosen it.
         match family {
             Family::V4 => ip(&["addr", "add", "10.9.0.3/24", "dev", "veth0"]),
             Family::V6 => ip(&["-6", "addr", "add", "fd09::3/112", "dev", "veth0"]),
@@ -41,6 +37,10 @@ pub(super) fn run(family: Family) {
         mptcp::allow_subflows();
         mptcp::add_endpoint(second);
     });
+
+    let plain = beyond.run(|| Client::connect_many(server.address, 2));
+    let speaking = beyond.run(|| mptcp::connect(first, server.address));
+    scene.wait_for("three connections", |events| events.count("established") == 3);
     let refused = beyond.run(|| Client::connect(server.address));
     scene.wait_for("a refusal", |events| events.count("syn_refused") == 1);
     let mut syns = 4;
