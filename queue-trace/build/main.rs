@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
+
 mod toolchain;
 
 fn main() {
@@ -31,9 +34,28 @@ fn build() -> Result<(), String> {
     let target = out.join("ebpf");
     compile(workspace, &toolchain, &target)?;
     let object = target.join("bpfel-unknown-none/release/queue-trace-ebpf");
-    std::fs::copy(&object, out.join("queue-trace-ebpf"))
-        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
-    Ok(())
+    let small = without_dwarf(&object).map_err(|error| format!("{}: {error}", object.display()))?;
+    std::fs::write(out.join("queue-trace-ebpf"), small)
+        .map_err(|error| format!("cannot write the kernel side: {error}"))
+}
+
+/// The object without what only a debugger reads, four fifths of it: bpf-linker needs it to make BTF of
+/// it, and the kernel's messages need BTF alone.
+fn without_dwarf(object: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let bytes = std::fs::read(object)?;
+    let mut object = Builder::read(bytes.as_slice())?;
+    for section in &mut object.sections {
+        section.delete |= section.name.windows(6).any(|part| part == b".debug");
+    }
+    object.delete_orphans();
+    // LLVM writes the names of sections among those of symbols, which `object` does not.
+    let names = object.sections.add();
+    names.name = ".shstrtab".into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    let mut small = Vec::new();
+    object.write(&mut small)?;
+    Ok(small)
 }
 
 fn compile(

@@ -1,5 +1,6 @@
 //! The command line: arguments, signals, exit codes.
 
+#[cfg(feature = "listeners")]
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 pub mod attach;
 pub mod doctor;
+#[cfg(feature = "listeners")]
 pub mod listeners;
 mod status;
 pub mod trace;
@@ -25,6 +27,7 @@ enum Command {
     Trace(trace::TraceArgs),
     /// What this kernel offers, and whether the books balance
     Doctor(doctor::DoctorArgs),
+    #[cfg(feature = "listeners")]
     /// One table of all TCP listeners, now: queues, limits, owners (works without BPF)
     Listeners(listeners::ListenersArgs),
 }
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Trace(args) => trace::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        #[cfg(feature = "listeners")]
         Command::Listeners(args) => {
             let mut out = io::BufWriter::new(io::stdout().lock());
             listeners::run(&args, &mut out).and_then(|()| Ok(out.flush()?))

@@ -1,6 +1,5 @@
 //! `queue-trace trace`: events as they happen, a summary at the end.
 
-use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use crate::kernel::attach::Settings;
-use crate::model::{Clients, Listener, QueueEvent};
+use crate::model::{Clients, Listener, Observed, QueueEvent};
 use crate::output::clock::Clock;
-use crate::output::summary::{Facts, ListenerTimes};
-use crate::output::{json, status, summary, text};
+use crate::output::summary::Facts;
+use crate::output::{AT_ONCE, json, status, summary, text};
 use crate::source::{Live, Start, Status};
 
 /// Arguments of `queue-trace trace`.
@@ -185,13 +184,13 @@ fn announce(start: &Start) {
     }
 }
 
-/// Shows events and gathers times.
+/// Shows events and gathers what they tell.
 struct View<'a> {
     args: &'a TraceArgs,
     clock: Clock,
-    out: io::BufWriter<io::StdoutLock<'static>>,
-    times: HashMap<u32, ListenerTimes>,
-    clients: Clients,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
+    observed: Observed,
     shown: u64,
     failed: Option<io::Error>,
 }
@@ -201,9 +200,8 @@ impl<'a> View<'a> {
         Self {
             args,
             clock: Clock::new(crate::source::monotonic_ns(), Timestamp::now(), args.relative),
-            out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()),
-            times: HashMap::new(),
-            clients: Clients::default(),
+            lines: Vec::with_capacity(2 * AT_ONCE),
+            observed: Observed::default(),
             shown: 0,
             failed: None,
         }
@@ -218,23 +216,18 @@ impl<'a> View<'a> {
         if !self.wants(listener) {
             return true;
         }
-        if let Some(duration) = event.duration_ns {
-            let times = self.times.entry(listener.id).or_default();
-            match event.event() {
-                Event::Accept => times.wait.record(duration),
-                Event::Established => times.handshake.record(duration),
-                _ => {}
-            }
-        }
-        self.clients.observe(listener.id, event);
+        self.observed.take(listener.id, event);
         if !shows(self.args, event.event()) {
             return true;
         }
-        let written = match self.args.format {
-            Format::Text => text::write(&mut self.out, &self.clock, listener, event),
-            Format::Json => json::write(&mut self.out, &self.clock, listener, event),
-        };
-        self.failed = written.err();
+        let Self { lines, clock, .. } = self;
+        match self.args.format {
+            Format::Text => text::write(lines, clock, listener, event),
+            Format::Json => json::write(lines, clock, listener, event),
+        }
+        if self.lines.len() >= AT_ONCE {
+            self.failed = self.write().err();
+        }
         self.shown += 1;
         !self.done()
     }
@@ -243,12 +236,12 @@ impl<'a> View<'a> {
     fn status(&mut self, all: &[Status]) -> anyhow::Result<()> {
         let wanted: Vec<_> = all.iter().filter(|one| self.wants(&one.listener)).cloned().collect();
         let now = crate::source::monotonic_ns();
+        let mut lines = Vec::new();
+        status::write(&mut lines, &mut self.clock, now, &wanted)?;
         if io::stdout().is_terminal() {
-            status::write(&mut self.out, &self.clock, now, &wanted)?;
+            self.lines.append(&mut lines);
             return self.flush();
         }
-        let mut lines = Vec::new();
-        status::write(&mut lines, &self.clock, now, &wanted)?;
         // As for the summary.
         let _ = io::stderr().write_all(&lines);
         Ok(())
@@ -267,7 +260,14 @@ impl<'a> View<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error).context("cannot write events");
         }
-        self.out.flush().context("cannot write events")
+        self.write().context("cannot write events")
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(&self.lines).and_then(|()| out.flush());
+        self.lines.clear();
+        written
     }
 
     fn finish(mut self, live: &mut Live) -> anyhow::Result<()> {
@@ -275,14 +275,13 @@ impl<'a> View<'a> {
         let mut summary = Vec::new();
         let facts = Facts {
             snapshot: &snapshot,
-            times: &self.times,
-            clients: &self.clients,
+            observed: &self.observed,
             now_ns: crate::source::monotonic_ns(),
         };
         summary::write(&mut summary, &facts, |listener| self.wants(listener))?;
         if io::stdout().is_terminal() {
-            self.out.write_all(&summary)?;
-            self.out.flush()?;
+            self.lines.extend_from_slice(&summary);
+            self.write()?;
         } else {
             // Standard error may be closed while the events were wanted.
             let _ = io::stderr().write_all(&summary);

@@ -1,6 +1,7 @@
 //! The kernel side seen from user space: which hooks this kernel has, loading, attaching, reading.
 
 pub mod attach;
+mod batch;
 pub mod btf;
 pub mod hooks;
 pub mod maps;
@@ -9,5 +10,6 @@ pub mod offsets;
 pub mod preflight;
 mod programs;
 pub mod ring;
+pub mod slots;
 pub mod symbols;
 pub mod types;

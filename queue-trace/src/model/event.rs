@@ -1,10 +1,11 @@
 //! One queue event.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use queue_trace_common::{Event, Outcome, Record};
+use queue_trace_common::{COMM_LENGTH, Event, Outcome, Record};
 
-/// A process that called `accept()`, `listen()` or `close()`.
+/// A process that holds a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Process id.
@@ -13,8 +14,25 @@ pub struct Process {
     pub comm: String,
 }
 
+/// The process that called `accept()`, `listen()` or `close()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// Process id.
+    pub pid: u32,
+    /// Its name as the kernel has it; see [`Self::name`]. No `String`: there are millions of events.
+    pub comm: [u8; COMM_LENGTH],
+}
+
+impl Caller {
+    /// The name, as `/proc/PID/comm` had it then.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        text(&self.comm)
+    }
+}
+
 /// One queue event at one listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueEvent {
     /// When, nanoseconds of the monotonic clock.
     pub time_ns: u64,
@@ -33,7 +51,7 @@ pub struct QueueEvent {
     /// See [`Record::detail`].
     pub detail: u32,
     /// Who did it.
-    pub process: Option<Process>,
+    pub process: Option<Caller>,
 }
 
 impl QueueEvent {
@@ -52,8 +70,7 @@ impl QueueEvent {
             limit: record.limit,
             duration_ns: Some(record.duration_ns).filter(|ns| takes_time && *ns != 0),
             detail: record.detail,
-            process: (record.pid != 0)
-                .then(|| Process { pid: record.pid, comm: text(&record.comm) }),
+            process: (record.pid != 0).then_some(Caller { pid: record.pid, comm: record.comm }),
         })
     }
 
@@ -87,7 +104,7 @@ pub(super) fn address(bytes: &[u8; 16], version: u8) -> Option<IpAddr> {
 }
 
 /// A task's name: bytes up to the first zero.
-pub(super) fn text(comm: &[u8]) -> String {
+pub(super) fn text(comm: &[u8]) -> Cow<'_, str> {
     let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-    String::from_utf8_lossy(comm.get(..end).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(comm.get(..end).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! A listener and what happened at it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use queue_trace_common::{Event, ListenerInfo, MISSING, NOT_SEEN, Outcome, Record, Tally};
 
@@ -47,7 +47,7 @@ impl Listener {
         } else {
             Ipv4Addr::new(a, b, c, d).into()
         };
-        let opener = Process { pid: info.pid, comm: text(&info.comm) };
+        let opener = Process { pid: info.pid, comm: text(&info.comm).into_owned() };
         Self {
             id,
             address,
@@ -70,13 +70,19 @@ impl Listener {
         Self { asked: seen(asked), somaxconn: known(somaxconn), ..self.clone() }
     }
 
+    /// What stands for the listeners for which no slot was left.
+    pub const OTHERS: &str = "(other listeners)";
+
+    /// Where it listens; nothing of what stands for several.
+    #[must_use]
+    pub fn socket(&self) -> Option<SocketAddr> {
+        (self.id != 0).then(|| SocketAddr::new(self.address, self.port))
+    }
+
     /// `address:port`, with brackets around IPv6.
     #[must_use]
     pub fn name(&self) -> String {
-        if self.id == 0 {
-            return "(other listeners)".to_owned();
-        }
-        std::net::SocketAddr::new(self.address, self.port).to_string()
+        self.socket().map_or_else(|| Self::OTHERS.to_owned(), |socket| socket.to_string())
     }
 }
 

@@ -4,10 +4,12 @@ mod balance;
 mod clients;
 mod event;
 mod listener;
+mod observed;
 mod times;
 
 pub use balance::{Balance, Line};
 pub use clients::{Clients, Paid, RETRIES};
-pub use event::{Process, QueueEvent};
+pub use event::{Caller, Process, QueueEvent};
 pub use listener::{Listener, Totals};
+pub use observed::{ListenerTimes, Observed};
 pub use times::Times;

@@ -1,104 +1,123 @@
 //! Events as JSON, one object a line. The field names are an interface: see README.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use queue_trace_common::{Event, Outcome};
-use serde::Serialize;
 
 use super::clock::Clock;
+use super::pieces;
 use crate::model::{Listener, QueueEvent};
 
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    time: String,
-    event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    listener: u32,
-    address: IpAddr,
-    port: u16,
-    netns: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_address: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_port: Option<u16>,
-    accept_depth: u32,
-    syn_depth: u32,
-    limit: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wait_ns: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handshake_ns: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    age_ns: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data_bytes: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retransmit: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    acked: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asked_backlog: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    somaxconn: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    former_limit: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errno: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comm: Option<&'a str>,
+/// What stands before a value that is a number.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
 }
 
-/// Writes one event as one line.
+/// Adds one event as one line.
 ///
-/// # Errors
-///
-/// When `out` cannot be written to.
-pub fn write(
-    out: &mut impl Write,
-    clock: &Clock,
-    listener: &Listener,
-    event: &QueueEvent,
-) -> io::Result<()> {
-    let kind = event.event();
-    let duration = |kinds: &[Event]| event.duration_ns.filter(|_| kinds.contains(&kind));
-    let detail = |wanted: bool| wanted.then_some(event.detail);
-    let opens = matches!(kind, Event::Listen | Event::BacklogChanged);
-    let line = Line {
-        time: clock.show(event.time_ns).to_string().trim_start().to_owned(),
-        event: kind.name(),
-        reason: event.outcome.reason(),
-        listener: listener.id,
-        address: listener.address,
-        port: listener.port,
-        netns: listener.netns,
-        client_address: event.client.map(|client| client.ip()),
-        client_port: event.client.map(|client| client.port()),
-        accept_depth: event.accept_depth,
-        syn_depth: event.syn_depth,
-        limit: event.limit,
-        wait_ns: duration(&[Event::Accept, Event::Abandoned]),
-        handshake_ns: duration(&[Event::Established]),
-        age_ns: duration(&[Event::RequestExpired]),
-        data_bytes: detail(matches!(kind, Event::AckRefused | Event::Established)),
-        retransmit: match kind {
-            Event::SynackRetransmit => Some(event.detail),
-            Event::RequestExpired => Some(event.resent()),
-            _ => None,
-        },
-        acked: (kind == Event::RequestExpired).then(|| event.acked()),
-        asked_backlog: listener.asked.filter(|_| opens),
-        somaxconn: listener.somaxconn.filter(|_| opens),
-        errno: detail(kind == Event::AcceptFailed),
-        former_limit: detail(event.outcome == Outcome::BacklogChanged),
-        pid: event.process.as_ref().map(|process| process.pid),
-        comm: event.process.as_ref().map(|process| process.comm.as_str()),
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
+/// By hand, not by serde: most of a line is the same each time, and needs no escaping.
+pub fn write(out: &mut Vec<u8>, clock: &mut Clock, listener: &Listener, event: &QueueEvent) {
+    out.extend_from_slice(b"{\"time\":\"");
+    clock.show(out, event.time_ns);
+    out.push(b'"');
+    word(out, key!("event"), event.event().name());
+    if let Some(reason) = event.outcome.reason() {
+        word(out, key!("reason"), reason);
+    }
+    number(out, key!("listener"), listener.id);
+    address(out, key!("address"), listener.address);
+    number(out, key!("port"), listener.port);
+    number(out, key!("netns"), listener.netns);
+    if let Some(client) = event.client {
+        address(out, key!("client_address"), client.ip());
+        number(out, key!("client_port"), client.port());
+    }
+    number(out, key!("accept_depth"), event.accept_depth);
+    number(out, key!("syn_depth"), event.syn_depth);
+    number(out, key!("limit"), event.limit);
+    details(out, listener, event);
+    if let Some(process) = &event.process {
+        number(out, key!("pid"), process.pid);
+        text(out, key!("comm"), &process.name());
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// What only some events have.
+fn details(out: &mut Vec<u8>, listener: &Listener, event: &QueueEvent) {
+    match event.event() {
+        Event::Accept | Event::Abandoned => maybe(out, key!("wait_ns"), event.duration_ns),
+        Event::Established => {
+            maybe(out, key!("handshake_ns"), event.duration_ns);
+            number(out, key!("data_bytes"), event.detail);
+        }
+        Event::AckRefused => number(out, key!("data_bytes"), event.detail),
+        Event::SynackRetransmit => number(out, key!("retransmit"), event.detail),
+        Event::RequestExpired => {
+            maybe(out, key!("age_ns"), event.duration_ns);
+            number(out, key!("retransmit"), event.resent());
+            out.extend_from_slice(key!("acked").as_bytes());
+            out.extend_from_slice(if event.acked() { b"true" } else { b"false" });
+        }
+        Event::Listen | Event::BacklogChanged => {
+            maybe(out, key!("asked_backlog"), listener.asked);
+            maybe(out, key!("somaxconn"), listener.somaxconn);
+            if event.outcome == Outcome::BacklogChanged {
+                number(out, key!("former_limit"), event.detail);
+            }
+        }
+        Event::AcceptFailed => number(out, key!("errno"), event.detail),
+        _ => {}
+    }
+}
+
+fn number(out: &mut Vec<u8>, key: &str, number: impl itoa::Integer) {
+    out.extend_from_slice(key.as_bytes());
+    pieces::number(out, number);
+}
+
+fn maybe(out: &mut Vec<u8>, key: &str, value: Option<impl itoa::Integer>) {
+    if let Some(value) = value {
+        number(out, key, value);
+    }
+}
+
+fn address(out: &mut Vec<u8>, key: &str, address: IpAddr) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
+    pieces::address(out, address);
+    out.push(b'"');
+}
+
+/// One of our own words, in which there is nothing to escape.
+fn word(out: &mut Vec<u8>, key: &str, word: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
+/// What others have written.
+fn text(out: &mut Vec<u8>, key: &str, text: &str) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\t' => out.extend(b"\\t"),
+            b'\r' => out.extend(b"\\r"),
+            0x08 => out.extend(b"\\b"),
+            0x0c => out.extend(b"\\f"),
+            // Writing to memory cannot fail.
+            ..0x20 => drop(write!(out, "\\u{byte:04x}")),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -108,10 +127,18 @@ mod tests {
 
     #[test]
     fn every_event_looks_as_agreed() {
-        let mut out = Vec::new();
+        let (mut out, mut clock) = (Vec::new(), sample::clock(false));
         for event in sample::events() {
-            write(&mut out, &sample::clock(false), &sample::listener(), &event).unwrap();
+            write(&mut out, &mut clock, &sample::listener(), &event);
         }
         golden::check("output/events.jsonl", &out);
+    }
+
+    #[test]
+    fn text_is_escaped_as_serde_json_does() {
+        let every: String = (0..0x180).filter_map(char::from_u32).collect();
+        let mut out = Vec::new();
+        text(&mut out, "", &every);
+        assert_eq!(out, serde_json::to_vec(&every).unwrap());
     }
 }

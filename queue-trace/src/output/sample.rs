@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use queue_trace_common::{MISSING, Outcome, Tally};
 
 use super::clock::Clock;
-use crate::model::{Balance, Listener, Process, QueueEvent, Totals};
+use crate::model::{Balance, Caller, Listener, Process, QueueEvent, Totals};
 use crate::source::Snapshot;
 
 pub(super) fn clock(relative: bool) -> Clock {
@@ -43,7 +43,7 @@ pub(super) fn events() -> Vec<QueueEvent> {
         limit: 5,
         duration_ns: Some(4_220_000_000),
         detail: 0x103,
-        process: Some(Process { pid: 42, comm: "ng\u{1b}inx".into() }),
+        process: Some(Caller { pid: 42, comm: *b"ng\x1binx\0\0\0\0\0\0\0\0\0\0" }),
     };
     Outcome::ALL.iter().enumerate().map(event).collect()
 }

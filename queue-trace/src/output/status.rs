@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::clock::Clock;
+use super::pieces;
 use super::units::Time;
 use crate::source::Status;
 
@@ -11,13 +12,21 @@ use crate::source::Status;
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write(out: &mut impl Write, clock: &Clock, now_ns: u64, all: &[Status]) -> io::Result<()> {
+pub fn write(
+    out: &mut impl Write,
+    clock: &mut Clock,
+    now_ns: u64,
+    all: &[Status],
+) -> io::Result<()> {
     for status in all {
+        let mut time = Vec::new();
+        clock.show(&mut time, now_ns);
+        pieces::right(&mut time, 0, 12);
+        out.write_all(&time)?;
         write!(
             out,
-            "{}  status             {:<22} accept queue {} of {}, at most {}, full for {}; SYN queue at \
+            "  status             {:<22} accept queue {} of {}, at most {}, full for {}; SYN queue at \
              most {}, full for {}",
-            clock.show(now_ns),
             status.listener.name(),
             status.accept.0,
             status.listener.limit,

@@ -8,27 +8,16 @@ use queue_trace_common::{Event, Fault, Tally};
 use super::books;
 use super::text::printable;
 use super::units::Time;
-use crate::model::{Clients, Listener, Paid, RETRIES, Times, Totals};
+use crate::model::{Listener, ListenerTimes, Observed, Paid, RETRIES, Times, Totals};
 use crate::source::Snapshot;
-
-/// Times of one listener, from the records that were delivered.
-#[derive(Debug, Default, Clone)]
-pub struct ListenerTimes {
-    /// Waits in the accept queue.
-    pub wait: Times,
-    /// Handshakes.
-    pub handshake: Times,
-}
 
 /// What there is to tell.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// Everything that was counted.
     pub snapshot: &'a Snapshot,
-    /// Times by listener number.
-    pub times: &'a HashMap<u32, ListenerTimes>,
-    /// The refused clients.
-    pub clients: &'a Clients,
+    /// What the records told.
+    pub observed: &'a Observed,
     /// Now, on the monotonic clock.
     pub now_ns: u64,
 }
@@ -82,10 +71,10 @@ fn write_listener(
     write_tallies(out, totals)?;
     write_queues(out, facts, listener, totals)?;
     let none = ListenerTimes::default();
-    let times = facts.times.get(&listener.id).unwrap_or(&none);
+    let times = facts.observed.times(listener.id).unwrap_or(&none);
     write_times(out, "wait", &times.wait, totals.of_event(Event::Accept))?;
     write_times(out, "handshake", &times.handshake, totals.of_event(Event::Established))?;
-    write_paid(out, &facts.clients.paid(listener.id, facts.now_ns))
+    write_paid(out, &facts.observed.clients().paid(listener.id, facts.now_ns))
 }
 
 fn write_heading(out: &mut impl Write, listener: &Listener) -> io::Result<()> {
@@ -294,20 +283,23 @@ pub(super) fn write_missed(out: &mut impl Write, snapshot: &Snapshot) -> io::Res
 
 #[cfg(test)]
 mod tests {
+    use queue_trace_common::Outcome;
+
     use super::*;
+    use crate::model::QueueEvent;
     use crate::output::{golden, sample};
 
     #[test]
     fn a_summary_looks_as_agreed() {
-        let mut clients = Clients::default();
-        let mut times: HashMap<u32, ListenerTimes> = HashMap::new();
+        let mut observed = Observed::default();
         for event in sample::events() {
-            clients.observe(1, &event);
-            times.entry(1).or_default().wait.record(event.time_ns);
+            observed.take(1, &QueueEvent { duration_ns: None, ..event });
+            // As many waits, all different.
+            let (outcome, duration_ns) = (Outcome::Accepted, Some(event.time_ns));
+            observed.take(1, &QueueEvent { outcome, client: None, duration_ns, ..event });
         }
         let snapshot = sample::snapshot();
-        let facts =
-            Facts { snapshot: &snapshot, times: &times, clients: &clients, now_ns: 12_000_000_000 };
+        let facts = Facts { snapshot: &snapshot, observed: &observed, now_ns: 12_000_000_000 };
         let mut out = Vec::new();
         write(&mut out, &facts, |_| true).unwrap();
         golden::check("output/summary.txt", &out);

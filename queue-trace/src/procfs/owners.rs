@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use super::processes;
 
 /// A process that holds a socket.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "listeners", derive(serde::Serialize))]
 pub struct Owner {
     /// Process id, in the pid namespace of `/proc`.
     pub pid: u32,

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 /// Settings of one network namespace; `None` where the kernel has no such setting or hides it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "listeners", derive(serde::Serialize))]
 pub struct Sysctls {
     /// `net.core.somaxconn`: the most that `listen()` grants, looked at when it is called.
     pub somaxconn: Option<i64>,

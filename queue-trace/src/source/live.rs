@@ -9,12 +9,14 @@ use queue_trace_common::{Fault, Outcome, Record};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::books::{Books, Identity};
+use super::names::Names;
 use super::seeds::Seeds;
 use super::status::Before;
 use crate::kernel::attach::{Attached, Settings, attach};
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
 use crate::kernel::ring::Records;
+use crate::kernel::slots::Slots;
 use crate::model::{Balance, Listener, QueueEvent, Totals};
 
 /// How long a closed listener's slot is kept: its half-open requests die when their timers next
@@ -59,9 +61,8 @@ pub struct Live {
     books: Books,
     /// Calls that were skipped before counting began.
     missed_before: u64,
-    known: HashMap<u32, (u64, Listener)>,
+    names: Names,
     closed: Vec<(Listener, Totals)>,
-    last_id: u32,
     /// At the last status.
     pub(super) before: Before,
 }
@@ -99,9 +100,8 @@ impl Live {
             records,
             seeds,
             books,
-            known: HashMap::new(),
+            names: Names::default(),
             closed: Vec::new(),
-            last_id: 0,
             before: Before::new(),
         };
         Ok((live, start))
@@ -116,19 +116,17 @@ impl Live {
         &mut self,
         mut each: impl FnMut(&Listener, &QueueEvent) -> bool,
     ) -> anyhow::Result<()> {
-        let Self { records, maps, seeds, known, last_id, .. } = self;
-        let mut names = Names { maps, seeds, known, last_id };
+        let Self { records, maps, seeds, names, .. } = self;
         records
-            .read(|record| names.deliver(&record, &mut each))
+            .read(|record| deliver(names, &maps.slots, seeds, &record, &mut each))
             .await
             .context("cannot read records")
     }
 
     /// Hands over the events that are there, without waiting.
     pub fn rest(&mut self, mut each: impl FnMut(&Listener, &QueueEvent) -> bool) {
-        let Self { records, maps, seeds, known, last_id, .. } = self;
-        let mut names = Names { maps, seeds, known, last_id };
-        records.rest(|record| names.deliver(&record, &mut each));
+        let Self { records, maps, seeds, names, .. } = self;
+        records.rest(|record| deliver(names, &maps.slots, seeds, &record, &mut each));
     }
 
     /// Takes the totals of listeners that closed long enough ago, and gives their slots back.
@@ -138,13 +136,13 @@ impl Live {
     /// When the maps cannot be read.
     pub fn tidy(&mut self) -> anyhow::Result<()> {
         let now = monotonic_ns();
-        for slot in self.maps.slots()? {
-            let info = self.maps.info(slot)?;
+        for (slot, info) in self.maps.slots.used()? {
             let late = Duration::from_nanos(now.saturating_sub(info.closed_ns));
             if info.closed_ns != 0 && late > LATE_EVENTS {
-                let listener = self.listener(slot)?;
-                self.closed.push((listener, self.maps.totals(slot, now)?));
-                self.known.remove(&slot);
+                let listener = self.names.note(slot, &info, |l| self.seeds.owners(&info, l));
+                let totals = self.maps.slots.totals(slot, now)?;
+                self.closed.push((listener.clone(), totals));
+                self.names.forget(slot);
                 self.maps.release(slot, info.socket)?;
             }
         }
@@ -185,17 +183,17 @@ impl Live {
 
     /// What was counted at the listeners that have their slot still.
     pub(super) fn listeners(&mut self) -> anyhow::Result<Vec<(Listener, Totals)>> {
+        let used = self.maps.slots.used()?.into_iter().map(|(slot, _)| slot);
+        self.attached.look(&std::iter::once(0).chain(used).collect::<Vec<_>>())?;
         let mut listeners = Vec::new();
-        let mut slots = self.maps.slots()?;
-        slots.insert(0, 0);
-        self.attached.look(&slots)?;
-        let now = monotonic_ns();
-        for slot in slots {
-            let totals = self.maps.totals(slot, now)?;
+        let Self { maps, seeds, names, .. } = self;
+        maps.slots.visit(monotonic_ns(), |slot, info, totals| {
             if !totals.is_empty() {
-                listeners.push((self.listener(slot)?, totals));
+                let listener = names.note(slot, info, |listener| seeds.owners(info, listener));
+                listeners.push((listener.clone(), totals));
             }
-        }
+            Ok::<_, MapError>(())
+        })?;
         Ok(listeners)
     }
 
@@ -209,64 +207,29 @@ impl Live {
     pub fn plan(&self) -> &Plan {
         &self.attached.plan
     }
-
-    fn listener(&mut self, slot: u32) -> anyhow::Result<Listener> {
-        let Self { maps, seeds, known, last_id, .. } = self;
-        let mut names = Names { maps, seeds, known, last_id };
-        names.refresh(slot).cloned().context("a listener's slot cannot be read")
-    }
 }
 
-/// Finds the listener of a slot.
-struct Names<'a> {
-    maps: &'a Maps,
-    seeds: &'a Seeds,
-    known: &'a mut HashMap<u32, (u64, Listener)>,
-    last_id: &'a mut u32,
-}
-
-impl Names<'_> {
-    fn deliver(
-        &mut self,
-        record: &Record,
-        each: &mut impl FnMut(&Listener, &QueueEvent) -> bool,
-    ) -> bool {
-        let Some(event) = QueueEvent::from_record(record) else { return true };
-        // `listen()` changes what the slot says.
-        let changed = matches!(event.outcome, Outcome::Listen | Outcome::BacklogChanged);
-        if changed || !self.known.contains_key(&record.slot) {
-            self.refresh(record.slot);
-        }
-        self.known.get(&record.slot).is_none_or(|(_, listener)| match changed {
-            // The next call may have changed the slot by now.
-            true => each(&listener.after(record), &event),
-            false => each(listener, &event),
-        })
+/// Hands a record over as an event at its listener.
+fn deliver(
+    names: &mut Names,
+    slots: &Slots,
+    seeds: &Seeds,
+    record: &Record,
+    each: &mut impl FnMut(&Listener, &QueueEvent) -> bool,
+) -> bool {
+    let Some(event) = QueueEvent::from_record(record) else { return true };
+    // `listen()` changes what the slot says.
+    let changed = matches!(event.outcome, Outcome::Listen | Outcome::BacklogChanged);
+    if (changed || names.get(record.slot).is_none())
+        && let Ok(info) = slots.info(record.slot)
+    {
+        names.note(record.slot, &info, |listener| seeds.owners(&info, listener));
     }
-
-    /// Reads a slot anew; its listener keeps its number while it is the same one.
-    fn refresh(&mut self, slot: u32) -> Option<&Listener> {
-        let info = self.maps.info(slot).ok()?;
-        let same = self.known.get(&slot).filter(|(opened, _)| *opened == info.opened_ns);
-        let (id, owners) = match same {
-            Some((_, listener)) => (listener.id, Some(listener.owners.clone())),
-            None if slot == 0 => (0, None),
-            None => {
-                *self.last_id += 1;
-                (*self.last_id, None)
-            }
-        };
-        let mut listener = Listener::from_info(id, &info);
-        match owners {
-            Some(owners) => listener.owners = owners,
-            None if listener.owners.is_empty() => {
-                listener.owners = self.seeds.owners(&info, &listener);
-            }
-            None => {}
-        }
-        self.known.insert(slot, (info.opened_ns, listener));
-        self.known.get(&slot).map(|(_, listener)| listener)
-    }
+    names.get(record.slot).is_none_or(|listener| match changed {
+        // The next call may have changed the slot by now.
+        true => each(&listener.after(record), &event),
+        false => each(listener, &event),
+    })
 }
 
 /// Now, on the clock that the kernel side stamps with.

@@ -1,6 +1,6 @@
 //! The listeners that were there before us, with their owners.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use queue_trace_common::ListenerInfo;
 
@@ -14,6 +14,8 @@ pub(super) struct Seeds {
     /// The namespaces that could be entered.
     pub namespaces: Vec<Namespace>,
     listeners: Vec<(u32, netlink::Listener)>,
+    /// Which of the listeners has a cookie: each is looked for once, and there may be thousands.
+    by_cookie: HashMap<u64, usize>,
     owners: Owners,
     /// Whether every namespace could be entered.
     pub complete: bool,
@@ -53,6 +55,8 @@ impl Seeds {
                 }
             }
         }
+        let cookies = seeds.listeners.iter().map(|(_, listener)| listener.cookie);
+        seeds.by_cookie = cookies.zip(0..).collect();
         let inodes: HashSet<_> =
             seeds.listeners.iter().map(|(_, listener)| listener.inode).collect();
         seeds.owners = Owners::scan(&inodes).unwrap_or_default();
@@ -66,19 +70,15 @@ impl Seeds {
 
     /// The owners of a listener that the kernel side met.
     pub(super) fn owners(&self, info: &ListenerInfo, listener: &Listener) -> Vec<Process> {
-        self.listeners
-            .iter()
-            .find(|(netns, seed)| {
-                if info.cookie != 0 {
-                    seed.cookie == info.cookie
-                } else {
-                    *netns == info.netns
-                        && seed.port == listener.port
-                        && seed.address == listener.address
-                }
-            })
-            .map(|(_, seed)| self.processes(seed.inode))
-            .unwrap_or_default()
+        let same = |(netns, seed): &&(u32, netlink::Listener)| {
+            *netns == info.netns && seed.port == listener.port && seed.address == listener.address
+        };
+        let seed = match self.by_cookie.get(&info.cookie) {
+            Some(index) => self.listeners.get(*index),
+            None if info.cookie == 0 => self.listeners.iter().find(same),
+            None => None,
+        };
+        seed.map(|(_, seed)| self.processes(seed.inode)).unwrap_or_default()
     }
 
     fn processes(&self, inode: u32) -> Vec<Process> {
