@@ -42,6 +42,8 @@ pub fn accepted<M: Memory>(child: *const u8) {
     let [sk, taken] = pass.taken;
     let subflow = accept::subflow::<M>(child);
     let listener = if taken == child as u64 {
+        // The next child at this address may be another listener's.
+        pass.taken[1] = 0;
         Some(sk as *const u8)
     } else if is_tcp(subflow) {
         caller(subflow)

@@ -15,6 +15,7 @@ mod accept_errors;
 mod accept_wait;
 mod backlogs;
 mod before_start;
+mod blocked_acceptors;
 mod bound;
 mod command_line;
 mod concurrency;
@@ -84,6 +85,7 @@ const ALONE: &[(&str, ForFamily)] = &[
     ("ordinary::inside", ordinary::inside),
     ("accept_wait", accept_wait::run),
     ("before_start", before_start::run),
+    ("blocked_acceptors", blocked_acceptors::run),
 ];
 
 const ALONE_ONCE: &[(&str, fn())] = &[
