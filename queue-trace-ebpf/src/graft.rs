@@ -23,7 +23,7 @@ pub fn taken(sk: *const u8, child: *const u8) {
     if config!(no_graft) != 0 {
         if maps::armed() && !child.is_null() {
             let subflow = accept::subflow::<Probed>(child);
-            if is_tcp(subflow) {
+            if is_tcp::<Probed>(subflow) {
                 count::<Probed>(Some(sk), subflow);
             }
         }
@@ -41,15 +41,16 @@ pub fn accepted<M: Memory>(child: *const u8) {
     let Some(pass) = pass::current() else { return };
     let [sk, taken] = pass.taken;
     let subflow = accept::subflow::<M>(child);
+    if subflow == child && !is_tcp::<M>(child) {
+        // Sockets of other protocols are accepted and grafted too.
+        return;
+    }
     let listener = if taken == child as u64 {
         // The next child at this address may be another listener's.
         pass.taken[1] = 0;
         Some(sk as *const u8)
-    } else if is_tcp(subflow) {
-        caller(subflow)
     } else {
-        // Sockets of other protocols are accepted and grafted too.
-        return;
+        caller(subflow)
     };
     if subflow == child {
         count::<M>(listener, child);
@@ -67,9 +68,9 @@ fn count<M: Memory>(sk: Option<*const u8>, child: *const u8) {
 }
 
 #[inline(always)]
-fn is_tcp(child: *const u8) -> bool {
-    // SAFETY: read by helper; `child` is a socket.
-    unsafe { Probed::read::<u16>(child, offset!(protocol)) == TCP }
+fn is_tcp<M: Memory>(child: *const u8) -> bool {
+    // SAFETY: `child` is a socket.
+    unsafe { M::read::<u16>(child, offset!(protocol)) == TCP }
 }
 
 /// The listener that the current task calls `accept()` on: the call's first argument is its
