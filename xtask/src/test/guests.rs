@@ -21,8 +21,9 @@ const TIMEOUT: &str = "900";
 const ATTACH_VARIABLE: &str = "QUEUE_TRACE_TEST_ATTACH";
 
 /// How queue-trace is to attach, and on how many processors, unless it is said otherwise: each kernel both
-/// ways, and one kernel all ways, which takes half the time of everything on each.
-const USUAL: [(&str, u8); 2] = [("fentry", 2), ("kprobe", 1)];
+/// ways, and one kernel all ways. Not kprobes on one processor everywhere: there the kernels from 7.2 on skip so
+/// many that the scenarios under load have nothing to hold on to.
+const USUAL: [(&str, u8); 2] = [("fentry", 2), ("kprobe", 2)];
 const ALL: [(&str, u8); 4] = [("fentry", 2), ("fentry", 1), ("kprobe", 2), ("kprobe", 1)];
 const ALL_ON: &str = "6.12";
 
