@@ -109,8 +109,8 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
     let far = Duration::from_secs(86_400);
     let mut tidy = interval(Duration::from_secs(10));
     tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut status =
-        interval_at(Instant::now() + args.status.unwrap_or(far), args.status.unwrap_or(far));
+    let every = args.status.unwrap_or(far);
+    let mut status = interval_at(Instant::now() + every, every);
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -232,18 +232,23 @@ impl<'a> View<'a> {
         !self.done()
     }
 
-    /// Shows how the queues fared: on standard output only to people who look at it.
+    /// Shows how the queues fared.
     fn status(&mut self, all: &[Status]) -> anyhow::Result<()> {
         let wanted: Vec<_> = all.iter().filter(|one| self.wants(&one.listener)).cloned().collect();
         let now = crate::source::monotonic_ns();
         let mut lines = Vec::new();
         status::write(&mut lines, &mut self.clock, now, &wanted)?;
+        self.tell(&lines)
+    }
+
+    /// On standard output only to people who look at it: programs read the events there.
+    fn tell(&mut self, lines: &[u8]) -> anyhow::Result<()> {
         if io::stdout().is_terminal() {
-            self.lines.append(&mut lines);
+            self.lines.extend_from_slice(lines);
             return self.flush();
         }
-        // As for the summary.
-        let _ = io::stderr().write_all(&lines);
+        // Standard error may be closed while the events were wanted.
+        let _ = io::stderr().write_all(lines);
         Ok(())
     }
 
@@ -279,13 +284,6 @@ impl<'a> View<'a> {
             now_ns: crate::source::monotonic_ns(),
         };
         summary::write(&mut summary, &facts, |listener| self.wants(listener))?;
-        if io::stdout().is_terminal() {
-            self.lines.extend_from_slice(&summary);
-            self.write()?;
-        } else {
-            // Standard error may be closed while the events were wanted.
-            let _ = io::stderr().write_all(&summary);
-        }
-        Ok(())
+        self.tell(&summary)
     }
 }

@@ -190,9 +190,6 @@ pub const HOOKS: &[Hook] = &[
 /// Functions of several shapes, one of which has to fit.
 const SHAPED: &[&str] = &["inet_csk_reqsk_queue_hash_add", "tcp_check_req"];
 
-/// What is not missed where the MIB slot can be read.
-const SLOT_TELLS: &str = "inet_ehash_insert";
-
 /// Without one of these the MIB slot has to tell an overflow at the final ACK.
 const CHILD_MAKERS: &[&str] = &[
     "tcp_v4_syn_recv_sock",
@@ -260,8 +257,11 @@ impl Plan {
             return Err(indispensable(missing));
         }
         let exists = |function: &str| btf.function(function).is_some();
-        let (losses, uncounted) =
-            losses::of(&|function| on(function) || slots && SLOT_TELLS == function, &exists);
+        let told = |function: &str| {
+            let mut all = tier.hooks().iter();
+            slots && all.any(|hook| hook.slot_tells && hook.function == function)
+        };
+        let (losses, uncounted) = losses::of(&|function| on(function) || told(function), &exists);
         Ok(Self {
             tier,
             refusal: None,

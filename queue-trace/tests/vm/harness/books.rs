@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::events::Events;
+use super::identities::{ENDED, ENTERED, IDENTITIES, LEFT, TALLIES, Terms};
 use super::netstat::Counters;
-use super::program;
 use super::server::Server;
 use super::tracer::Trace;
 
@@ -42,85 +42,10 @@ pub(crate) struct Books<'a> {
     pub(crate) crafted_syns: u64,
 }
 
-/// Events by kind and reason; a reason of `*` stands for all, none for those without one.
-type Terms = &'static [(&'static str, &'static str)];
-
-/// The kernel's counters and what raises them (kernel.md section 5.14; its fact 10).
-const IDENTITIES: &[(&str, Terms)] = &[
-    (
-        "ListenOverflows",
-        &[
-            ("syn_refused", "accept_queue_full"),
-            ("ack_refused", "accept_queue_full"),
-            ("ack_refused", "accept_queue_full_reset"),
-            ("ack_refused", "cookie_accept_queue_full"),
-        ],
-    ),
-    (
-        "ListenDrops",
-        &[
-            ("syn_refused", "*"),
-            ("ack_refused", "accept_queue_full"),
-            ("ack_refused", "accept_queue_full_reset"),
-            ("ack_refused", "cookie_accept_queue_full"),
-            ("ack_refused", "child_failed"),
-            ("ack_refused", "child_failed_reset"),
-            ("ack_refused", "cookie_child_failed"),
-            ("request_expired", "icmp_error"),
-        ],
-    ),
-    ("TCPReqQFullDrop", &[("syn_refused", "syn_queue_full")]),
-    ("SyncookiesSent", &[("syn_cookie", "*")]),
-    (
-        "SyncookiesRecv",
-        &[
-            ("cookie_valid", "*"),
-            ("ack_refused", "cookie_accept_queue_full"),
-            ("ack_refused", "cookie_child_failed"),
-            ("ack_refused", "cookie_unusable"),
-        ],
-    ),
-    ("SyncookiesFailed", &[("cookie_invalid", "*")]),
-    ("TCPReqQFullDoCookies", &[]),
-    ("TCPFastOpenPassive", &[("syn_fastopen", "*")]),
-    ("TCPFastOpenCookieReqd", &[]),
-    ("TCPFastOpenListenOverflow", &[]),
-    ("TCPMigrateReqSuccess", &[("migrated", "request"), ("migrated", "connection")]),
-    ("TCPMigrateReqFailure", &[("migrated", "failed")]),
-    ("TCPDeferAcceptDrop", &[("ack_deferred", "*")]),
-    (
-        "EmbryonicRsts",
-        &[
-            ("request_expired", "reset_by_client"),
-            ("ack_refused", "accept_queue_full_reset"),
-            ("ack_refused", "child_failed_reset"),
-        ],
-    ),
-    // Counted for each child that the kernel makes, also for one that is of no use in the end.
-    (
-        "PassiveOpens",
-        &[
-            ("established", "*"),
-            ("cookie_valid", "*"),
-            ("syn_fastopen", "*"),
-            ("ack_ignored", "taken_by_another_cpu"),
-            ("ack_refused", "listener_closing"),
-        ],
-    ),
-];
-
 /// The counters that the books are about.
 pub(crate) fn counters() -> impl Iterator<Item = &'static str> {
     IDENTITIES.iter().map(|(counter, _)| *counter)
 }
-
-/// What the kernel counts about a SYN beside its outcome: only the summary has it, in these words.
-const TALLIES: &[(&str, &str)] = &[
-    ("ListenDrops", "Fast Open attempts failed"),
-    ("TCPReqQFullDoCookies", "chose a cookie"),
-    ("TCPFastOpenCookieReqd", "asked for a Fast Open cookie"),
-    ("TCPFastOpenListenOverflow", "found Fast Open's own queue full"),
-];
 
 const UNEVEN: &str = "THE BOOKS DO NOT BALANCE";
 
@@ -159,7 +84,7 @@ impl Books<'_> {
     /// By how much numbers may differ: not at all, but for as many calls as the kernel skipped of our
     /// kprobes and queue-trace says so.
     fn slack(&self) -> u64 {
-        if program::by_kprobes() { self.trace.summary.skipped() } else { 0 }
+        self.trace.summary.slack()
     }
 
     /// Our sums over the namespace are the kernel's.
@@ -287,10 +212,7 @@ impl Books<'_> {
 
     /// What came in is what went out or is there.
     fn compare(&self, wrong: &mut String, who: &str, events: &Events, before: Known, after: Known) {
-        // A subflow that joined its connection needs no accept.
-        let entered =
-            sum(events, &[("established", ""), ("cookie_valid", "*"), ("syn_fastopen", "*")]);
-        let left = sum(events, &[("accept", "*"), ("abandoned", "*")]);
+        let (entered, left) = (sum(events, ENTERED), sum(events, LEFT));
         if (before.waiting + entered).abs_diff(left + after.waiting) > self.slack() {
             let _ = writeln!(
                 wrong,
@@ -299,16 +221,7 @@ impl Books<'_> {
             );
         }
         let queued = events.count("syn_queued");
-        let ended = sum(
-            events,
-            &[
-                ("established", "*"),
-                ("request_expired", "*"),
-                ("ack_refused", "accept_queue_full_reset"),
-                ("ack_refused", "child_failed_reset"),
-                ("ack_refused", "listener_closing"),
-            ],
-        );
+        let ended = sum(events, ENDED);
         if (before.half_open + queued).abs_diff(ended + after.half_open) > self.slack() {
             let _ = writeln!(
                 wrong,

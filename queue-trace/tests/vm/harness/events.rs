@@ -75,6 +75,11 @@ impl Events {
         self.because(kind, reason).count() as u64
     }
 
+    /// Those of one namespace.
+    pub(crate) fn in_namespace(&self, netns: u64) -> Self {
+        Self(self.0.iter().filter(|event| event.netns == netns).cloned().collect())
+    }
+
     /// Those of listeners on one port.
     pub(crate) fn at_port(&self, port: u16) -> Self {
         Self(self.0.iter().filter(|event| event.port == port).cloned().collect())

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod family;
 pub(crate) mod held_back;
+pub(crate) mod identities;
 pub(crate) mod mptcp;
 pub(crate) mod namespace;
 pub(crate) mod netstat;

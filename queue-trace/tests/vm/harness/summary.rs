@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::program;
+
 /// The whole text, and what it says of each listener.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
@@ -46,6 +48,12 @@ impl Summary {
     pub(crate) fn skipped(&self) -> u64 {
         let line = self.text.lines().find(|line| line.contains("calls of our probes were skipped"));
         line.and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or_default()
+    }
+
+    /// By how much numbers may differ: not at all, but for as many calls as the kernel skipped of our
+    /// kprobes and queue-trace says so.
+    pub(crate) fn slack(&self) -> u64 {
+        if program::by_kprobes() { self.skipped() } else { 0 }
     }
 
     /// What concerns one namespace, or none in particular.

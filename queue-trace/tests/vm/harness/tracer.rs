@@ -48,9 +48,8 @@ pub(crate) struct Trace {
 impl Trace {
     /// What concerns one namespace, in which a scenario came to its end at that time.
     pub(crate) fn of(&self, netns: u64, end: Timestamp) -> Self {
-        let here = self.events.0.iter().filter(|event| event.netns == netns).cloned();
         let in_time = |event: &Event| event.time.parse::<Timestamp>().unwrap() <= end;
-        let (events, later) = here.partition(in_time);
+        let (events, later) = self.events.in_namespace(netns).0.into_iter().partition(in_time);
         Self { events: Events(events), summary: self.summary.of(netns), later: Events(later) }
     }
 }
@@ -98,7 +97,7 @@ impl Tracer {
             panic!("queue-trace does not trace: {errors:#?}");
         }
         // By kprobes there is more that cannot be seen; and a scenario may take hooks away.
-        let whole = arguments.is_empty() && !program::attach_arguments().contains(&"kprobe".into());
+        let whole = arguments.is_empty() && !program::by_kprobes();
         let hidden = tracer.errors.look(|e| e.iter().any(|line| line.contains("not visible")));
         assert!(!(whole && hidden), "hooks are missing: {:#?}", tracer.errors.look(Vec::clone));
         tracer

@@ -8,7 +8,6 @@ use crate::harness::acceptors::Process;
 use crate::harness::client::Client;
 use crate::harness::events::Events;
 use crate::harness::family::Family;
-use crate::harness::program;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::Place;
@@ -44,9 +43,9 @@ pub(super) fn run(family: Family) {
     let trace = scene.end(&[&server]);
     let events = &trace.events;
     let by = |pid: u32| events.of("accept").filter(|event| event.pid == Some(pid)).count() as u64;
-    let skipped = if program::by_kprobes() { trace.summary.skipped() } else { 0 };
+    let slack = trace.summary.slack();
     let agree = |what: &str, told: u64, right: u64| {
-        assert!(told.abs_diff(right) <= skipped, "{what}: {told}, and not {right}");
+        assert!(told.abs_diff(right) <= slack, "{what}: {told}, and not {right}");
     };
     agree("accepts by threads", by(std::process::id()), by_threads);
     for process in &processes {

@@ -4,8 +4,9 @@
 //! The kernel gives the number of a namespace that is gone to the next one.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
+
+use queue_trace::procfs::own_cookie;
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
@@ -31,7 +32,8 @@ pub(super) fn run() {
             (namespace::inode(), File::open("/proc/thread-self/ns/net").unwrap())
         });
         gone.push(netns);
-        if knows_cookies() {
+        // From 5.14 on the kernel tells namespaces apart for good.
+        if own_cookie().is_some() {
             drop(file);
             // The kernel takes it apart a little later, and then its number is free.
             std::thread::sleep(Duration::from_millis(500));
@@ -62,25 +64,6 @@ pub(super) fn run() {
     // The counts of all of them are there.
     let address = Family::V4.loopback(8080);
     assert_eq!(trace.summary.at(address).len(), SHORT_LIVED + 1, "\n{text}");
-}
-
-/// Whether the kernel tells namespaces apart for good (`SO_NETNS_COOKIE`, 5.14).
-fn knows_cookies() -> bool {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let mut cookie = 0_u64;
-    let mut size = size_of_val(&cookie) as libc::socklen_t;
-    let out = (&raw mut cookie).cast();
-    // SAFETY: pointer and size describe the cookie, which lives through the call.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NETNS_COOKIE,
-            out,
-            &raw mut size,
-        )
-    };
-    result == 0
 }
 
 /// Has clients refused, and gives how many SYNs were.

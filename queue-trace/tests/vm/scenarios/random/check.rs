@@ -5,106 +5,19 @@ use std::fmt::Write as _;
 
 use super::storm::Facts;
 use crate::harness::events::{Event, Events};
+use crate::harness::identities::{
+    ENDED, ENTERED, FALLBACK, IDENTITIES, LEFT, OVERFLOWS, TALLIES, Terms,
+};
 use crate::harness::summary::{Section, Summary};
 
 /// Counts of outcomes: an event, and its reason or nothing.
 type Counts = BTreeMap<(String, String), u64>;
 
-/// An event with the reason that counts; `*` for every one.
-type Terms = &'static [(&'static str, &'static str)];
+/// Compared otherwise, or by the other scenarios only: a storm leaves children that came to nothing.
+const NOT_HERE: &[&str] = &["ListenOverflows", "PassiveOpens"];
 
-/// One of the kernel's counters.
-struct Identity {
-    counter: &'static str,
-    terms: Terms,
-    /// Beginnings of what the summary says beside the outcomes.
-    beside: &'static [&'static str],
-}
-
-const FALLBACK: &str = "Fast Open attempts failed";
 const MIGRATED_HERE: &str = "requests and connections came over";
 
-/// kernel.md section 5.14.
-const IDENTITIES: &[Identity] = &[
-    Identity {
-        counter: "ListenDrops",
-        terms: &[
-            ("syn_refused", "*"),
-            ("ack_refused", "accept_queue_full"),
-            ("ack_refused", "accept_queue_full_reset"),
-            ("ack_refused", "cookie_accept_queue_full"),
-            ("ack_refused", "child_failed"),
-            ("ack_refused", "child_failed_reset"),
-            ("ack_refused", "cookie_child_failed"),
-            ("request_expired", "icmp_error"),
-        ],
-        beside: &[FALLBACK],
-    },
-    Identity {
-        counter: "TCPReqQFullDrop",
-        terms: &[("syn_refused", "syn_queue_full")],
-        beside: &[],
-    },
-    Identity { counter: "TCPReqQFullDoCookies", terms: &[], beside: &["times a full SYN queue"] },
-    Identity { counter: "SyncookiesSent", terms: &[("syn_cookie", "*")], beside: &[] },
-    Identity {
-        counter: "SyncookiesRecv",
-        terms: &[
-            ("cookie_valid", "*"),
-            ("ack_refused", "cookie_accept_queue_full"),
-            ("ack_refused", "cookie_child_failed"),
-            ("ack_refused", "cookie_unusable"),
-        ],
-        beside: &[],
-    },
-    Identity { counter: "SyncookiesFailed", terms: &[("cookie_invalid", "*")], beside: &[] },
-    Identity { counter: "TCPDeferAcceptDrop", terms: &[("ack_deferred", "*")], beside: &[] },
-    Identity {
-        counter: "EmbryonicRsts",
-        terms: &[
-            ("request_expired", "reset_by_client"),
-            ("ack_refused", "accept_queue_full_reset"),
-            ("ack_refused", "child_failed_reset"),
-        ],
-        beside: &[],
-    },
-    Identity {
-        counter: "TCPFastOpenCookieReqd",
-        terms: &[],
-        beside: &["SYNs asked for a Fast Open cookie"],
-    },
-    Identity {
-        counter: "TCPFastOpenListenOverflow",
-        terms: &[],
-        beside: &["SYNs found Fast Open's own queue full"],
-    },
-    Identity {
-        counter: "TCPMigrateReqSuccess",
-        terms: &[("migrated", "request"), ("migrated", "connection")],
-        beside: &[],
-    },
-    Identity { counter: "TCPMigrateReqFailure", terms: &[("migrated", "failed")], beside: &[] },
-    Identity { counter: "TCPFastOpenPassive", terms: &[("syn_fastopen", "*")], beside: &[] },
-];
-
-const OVERFLOWS: Terms = &[
-    ("syn_refused", "accept_queue_full"),
-    ("ack_refused", "accept_queue_full"),
-    ("ack_refused", "accept_queue_full_reset"),
-    ("ack_refused", "cookie_accept_queue_full"),
-];
-
-/// Ways into the accept queue, and out of it.
-const ENTERED: Terms = &[("established", ""), ("cookie_valid", "*"), ("syn_fastopen", "*")];
-const LEFT: Terms = &[("accept", "*"), ("abandoned", "*")];
-/// Ways out of the SYN queue.
-const ENDED: Terms = &[
-    ("established", "*"),
-    ("request_expired", "*"),
-    ("ack_refused", "accept_queue_full_reset"),
-    ("ack_refused", "child_failed_reset"),
-    ("ack_refused", "listener_closing"),
-];
 /// What can become of a SYN.
 const SYNS: Terms = &[
     ("syn_queued", "*"),
@@ -199,13 +112,14 @@ pub(super) fn differences(facts: &Facts, summary: &Summary, events: &Events) -> 
 
 /// Our sums over the namespace are the kernel's.
 fn counters(facts: &Facts, accounts: &[Account<'_>], wrong: &mut String) {
-    for Identity { counter, terms, beside } in IDENTITIES {
-        if !facts.last.has(counter) {
+    for (counter, terms) in IDENTITIES {
+        if NOT_HERE.contains(counter) || !facts.last.has(counter) {
             continue;
         }
         let kernel = facts.last.since(&facts.before, counter);
         let one = |account: &Account<'_>| {
-            account.sum(terms) + beside.iter().map(|what| account.beside(what)).sum::<u64>()
+            let beside = TALLIES.iter().filter(|(name, _)| name == counter);
+            account.sum(terms) + beside.map(|(_, what)| account.beside(what)).sum::<u64>()
         };
         let ours: u64 = accounts.iter().map(one).sum();
         if kernel != ours {

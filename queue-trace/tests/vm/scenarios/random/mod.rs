@@ -127,7 +127,7 @@ fn storms(seeds: &[u64]) -> Findings {
             let finding = match facts {
                 Err(panic) => Err(message(&*panic)),
                 Ok(facts) => {
-                    let events = of_namespace(&trace.events, facts.netns);
+                    let events = trace.events.in_namespace(facts.netns);
                     let wrong = check::differences(&facts, &trace.summary, &events);
                     tell(&facts, &events, &wrong)
                 }
@@ -171,10 +171,6 @@ impl Stage {
             eprintln!("seed {} failed", self.seed);
         }
     }
-}
-
-fn of_namespace(events: &Events, netns: u64) -> Events {
-    Events(events.0.iter().filter(|event| event.netns == netns).cloned().collect())
 }
 
 /// Prints what a seed did; an error with everything about it if something is wrong.
