@@ -162,6 +162,10 @@ pub struct Config {
     pub counts_retransmit: u32,
     /// The bit of `inet_request_sock.acked` in its byte.
     pub acked_mask: u32,
+    /// How many CPUs there can be: as many values each slot has in `COUNTERS`.
+    pub cpus: u32,
+    /// Filler.
+    pub reserved: u32,
 }
 
 impl Config {
@@ -179,6 +183,8 @@ impl Config {
         verify: 0,
         counts_retransmit: 0,
         acked_mask: 0,
+        cpus: 0,
+        reserved: 0,
     };
 }
 
@@ -186,11 +192,15 @@ const _: () = assert!(size_of::<Config>().is_multiple_of(8));
 
 #[cfg(feature = "user")]
 mod pod {
-    use crate::{Config, Counters, FullTime, ListenerInfo, ListenerRef, Record};
+    use crate::{Config, Control, Counters, FullTime, ListenerInfo, ListenerRef, Record, Troubles};
     // SAFETY: plain integers in repr(C) without padding, sizes asserted; any bytes are a value.
     unsafe impl aya::Pod for Config {}
     // SAFETY: as above.
+    unsafe impl aya::Pod for Control {}
+    // SAFETY: as above.
     unsafe impl aya::Pod for Counters {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Troubles {}
     // SAFETY: as above.
     unsafe impl aya::Pod for FullTime {}
     // SAFETY: as above.

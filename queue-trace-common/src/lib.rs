@@ -13,8 +13,8 @@ mod record;
 
 pub use config::{Config, MAX_PORTS, MISSING, Offsets};
 pub use listener::{
-    CLOSED_KEY, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef, NOT_SEEN,
-    Tally,
+    CLOSED_KEY, Control, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef,
+    NOT_SEEN, Tally, Troubles,
 };
 pub use outcome::{Event, Outcome};
 pub use record::Record;

@@ -61,9 +61,9 @@ pub struct ListenerInfo {
     pub reserved: u32,
 }
 
-/// Counters of one listener on one CPU. User space adds the CPUs up.
+/// Counters of one listener on one CPU, in cache lines of their own. User space adds the CPUs up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Counters {
     /// One count for each [`Outcome`], by its number.
     pub outcomes: [u64; Outcome::COUNT],
@@ -80,8 +80,11 @@ pub struct Counters {
     /// Which period that is: user space begins a new one each time it has read them.
     pub period: u32,
     /// Filler.
-    pub reserved: u32,
+    pub reserved: [u32; COUNTERS_FILL],
 }
+
+/// Fills the last cache line.
+const COUNTERS_FILL: usize = 16 - (2 * (Outcome::COUNT + Tally::COUNT) + 5) % 16;
 
 impl Default for Counters {
     fn default() -> Self {
@@ -93,7 +96,7 @@ impl Default for Counters {
             recent_accept_peak: 0,
             recent_syn_peak: 0,
             period: 0,
-            reserved: 0,
+            reserved: [0; COUNTERS_FILL],
         }
     }
 }
@@ -143,7 +146,34 @@ pub struct FullTime {
     pub oldest_ns: u64,
 }
 
-/// What can go wrong in the kernel side itself; index into the per-CPU map `FAULTS`.
+/// What user space tells the kernel side while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Control {
+    /// 1 once everything is attached: until then nothing counts.
+    pub armed: u32,
+    /// Which period the recent peaks are of.
+    pub period: u32,
+}
+
+/// What the kernel side tells of itself, on one CPU, in cache lines of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Troubles {
+    /// Records that the ring buffer had no room for, by outcome.
+    pub shed: [u64; Outcome::COUNT],
+    /// With `verify`: outcomes that the kernel's own counters contradict.
+    pub contradicted: [u64; Outcome::COUNT],
+    /// By [`Fault`].
+    pub faults: [u64; Fault::COUNT],
+    /// Filler.
+    pub reserved: [u64; TROUBLES_FILL],
+}
+
+/// Fills the last cache line.
+const TROUBLES_FILL: usize = 8 - (2 * Outcome::COUNT + Fault::COUNT) % 8;
+
+/// What can go wrong in the kernel side itself; index into [`Troubles::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Fault {
@@ -159,4 +189,7 @@ impl Fault {
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);
-const _: () = assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 24);
+const _: () =
+    assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 20 + 4 * COUNTERS_FILL);
+const _: () =
+    assert!(size_of::<Troubles>() == 8 * (2 * Outcome::COUNT + Fault::COUNT + TROUBLES_FILL));

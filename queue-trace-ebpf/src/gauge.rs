@@ -70,10 +70,10 @@ fn deepened<M: Memory>(listener: Listener, sk: *const u8, queue: Queue, coming: 
     // SAFETY: the caller has a listening socket.
     let (now_deep, limit) = unsafe { depth::<M>(sk, queue) };
     let now_deep = now_deep + coming;
-    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+    if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        let period = maps::PERIOD.get(0).copied().unwrap_or_default();
+        let period = maps::period();
         if counters.period != period {
             counters.period = period;
             (counters.recent_accept_peak, counters.recent_syn_peak) = (0, 0);

@@ -1,9 +1,14 @@
 //! The maps, their sizes and why.
 
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
-use queue_trace_common::{Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record};
+use queue_trace_common::{
+    Control, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Troubles,
+};
 
+use crate::config::config;
 use crate::listen::Asked;
 use crate::pass::Pass;
 
@@ -15,16 +20,16 @@ pub static LISTENERS: HashMap<u64, ListenerRef> = HashMap::with_max_entries(2048
 
 /// Who the listener of a slot is. Slot 0 stands for all that found no slot.
 #[map]
-pub static LISTENER_INFO: Array<ListenerInfo> = Array::with_max_entries(1024, 0);
+pub static LISTENER_INFO: Array<ListenerInfo> = Array::with_max_entries(1024, BPF_F_MMAPABLE);
 
-/// What happened at the listener of a slot, for each CPU by itself: nothing shared is written when a
-/// SYN comes in.
+/// What happened at the listener of a slot, with a value for each CPU: nothing shared is written when a
+/// SYN comes in. Not a per-CPU map, because those cannot be mapped into a process.
 #[map]
-pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1024, 0);
+static COUNTERS: Array<Counters> = Array::with_max_entries(1024, BPF_F_MMAPABLE);
 
 /// How long the queues of a slot's listener were full.
 #[map]
-pub static FULL_TIME: Array<FullTime> = Array::with_max_entries(1024, 0);
+pub static FULL_TIME: Array<FullTime> = Array::with_max_entries(1024, BPF_F_MMAPABLE);
 
 /// The backlog that a thread is asking `listen()` for, by thread; an entry lives for one call.
 #[map]
@@ -42,17 +47,13 @@ pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
 #[map]
 pub static PASS: PerCpuArray<Pass> = PerCpuArray::with_max_entries(1, 0);
 
-/// Which period the recent peaks are of; user space begins a new one when it has read them.
+/// What user space tells us.
 #[map]
-pub static PERIOD: Array<u32> = Array::with_max_entries(1, 0);
+static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// How many listeners have closed.
 #[map]
 pub static CLOSINGS: Array<u64> = Array::with_max_entries(1, 0);
-
-/// 1 once everything is attached: until then nothing counts.
-#[map]
-pub static ARMED: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Records for user space.
 #[map]
@@ -61,40 +62,56 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// Room for 50,000 records: a tenth of a second of a million SYNs a second is 8 MiB.
 const RING_BYTES: u32 = 4 << 20;
 
-/// Records that the ring buffer had no room for, by outcome.
+/// Our own troubles, with a value for each CPU.
 #[map]
-pub static SHED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+static TROUBLES: Array<Troubles> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// With `verify`: outcomes that the kernel's own counters contradict.
-#[map]
-pub static CONTRADICTED: PerCpuArray<[u64; Outcome::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+/// This CPU's counters of a slot.
+#[inline(always)]
+pub fn counters(slot: u32) -> Option<*mut Counters> {
+    COUNTERS.get_ptr_mut(slot * config!(cpus) + this_cpu())
+}
 
-/// Our own troubles, by [`Fault`].
-#[map]
-pub static FAULTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Fault::COUNT as u32, 0);
+/// This CPU's troubles.
+#[inline(always)]
+pub fn troubles() -> Option<*mut Troubles> {
+    TROUBLES.get_ptr_mut(this_cpu())
+}
+
+#[inline(always)]
+fn this_cpu() -> u32 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_smp_processor_id() }
+}
 
 /// Counts one of our own troubles.
 #[inline(always)]
 pub fn fault(kind: Fault) {
-    if let Some(count) = FAULTS.get_ptr_mut(kind as u32) {
-        // SAFETY: this CPU's own value.
-        unsafe { *count += 1 };
+    if let Some(troubles) = troubles() {
+        // SAFETY: this CPU's own value, and the index is that of a fault.
+        unsafe { *(*troubles).faults.as_mut_ptr().add(kind as usize) += 1 };
     }
 }
 
 /// Counts an outcome that the kernel's counters contradict.
 #[inline(always)]
 pub fn contradicted(outcome: Outcome) {
-    if let Some(counts) = CONTRADICTED.get_ptr_mut(0) {
+    if let Some(troubles) = troubles() {
         // SAFETY: this CPU's own value, and the index is that of an outcome.
-        unsafe { *(*counts).as_mut_ptr().add(outcome as usize) += 1 };
+        unsafe { *(*troubles).contradicted.as_mut_ptr().add(outcome as usize) += 1 };
     }
 }
 
 /// Whether counting has begun.
 #[inline(always)]
 pub fn armed() -> bool {
-    ARMED.get(0).is_some_and(|armed| *armed != 0)
+    CONTROL.get(0).is_some_and(|control| control.armed != 0)
+}
+
+/// Which period the recent peaks are of.
+#[inline(always)]
+pub fn period() -> u32 {
+    CONTROL.get(0).map_or(0, |control| control.period)
 }
 
 /// The size of a record, asserted where it is produced.

@@ -64,7 +64,7 @@ const BLANK: Record = Record {
 /// Counts an outcome without a record.
 #[inline(always)]
 pub fn count(listener: Listener, outcome: Outcome) {
-    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+    if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: this CPU's own value, and the index is that of an outcome.
         unsafe { *(*counters).outcomes.as_mut_ptr().add(outcome as usize) += 1 };
     }
@@ -73,7 +73,7 @@ pub fn count(listener: Listener, outcome: Outcome) {
 /// Counts something beside an outcome.
 #[inline(always)]
 pub fn tally(listener: Listener, kind: Tally) {
-    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+    if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: this CPU's own value, and the index is that of a tally.
         unsafe { *(*counters).tallies.as_mut_ptr().add(kind as usize) += 1 };
     }
@@ -83,7 +83,7 @@ pub fn tally(listener: Listener, kind: Tally) {
 /// this CPU's part goes below zero.
 #[inline(always)]
 pub fn uncount(listener: Listener, outcome: Outcome) {
-    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+    if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: as in `count`.
         unsafe {
             let count = (*counters).outcomes.as_mut_ptr().add(outcome as usize);
@@ -95,7 +95,7 @@ pub fn uncount(listener: Listener, outcome: Outcome) {
 /// As [`uncount`], for a tally.
 #[inline(always)]
 pub fn untally(listener: Listener, kind: Tally) {
-    if let Some(counters) = maps::COUNTERS.get_ptr_mut(listener.slot) {
+    if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: as in `tally`.
         unsafe {
             let count = (*counters).tallies.as_mut_ptr().add(kind as usize);
@@ -106,9 +106,9 @@ pub fn untally(listener: Listener, kind: Tally) {
 
 #[inline(always)]
 fn shed(outcome: Outcome) {
-    if let Some(shed) = maps::SHED.get_ptr_mut(0) {
+    if let Some(troubles) = maps::troubles() {
         // SAFETY: this CPU's own value, and the index is that of an outcome.
-        unsafe { *(*shed).as_mut_ptr().add(outcome as usize) += 1 };
+        unsafe { *(*troubles).shed.as_mut_ptr().add(outcome as usize) += 1 };
     }
 }
 

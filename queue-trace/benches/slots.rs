@@ -5,8 +5,11 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use aya::maps::{Array, MapError, PerCpuArray};
+use aya::Pod;
+use aya::maps::{Array, MapError};
 use criterion::Criterion;
+use queue_trace::kernel::maps::MMAPABLE;
+use queue_trace::kernel::shared::Shared;
 use queue_trace::kernel::slots::Slots;
 use queue_trace::model::Totals;
 use queue_trace_common::ListenerInfo;
@@ -15,31 +18,24 @@ const SLOTS: u32 = 10_001;
 
 /// Slots of which `used` are in use.
 fn slots(used: u32) -> Result<Slots, MapError> {
-    let (info, counters) = (Array::create(SLOTS, 0)?, PerCpuArray::create(SLOTS, 0)?);
-    let mut slots = Slots::new(info, counters, Array::create(SLOTS, 0)?);
+    fn shared<V: Pod>(values: u32) -> Result<Shared<V>, MapError> {
+        Shared::new(&Array::create(values, MMAPABLE)?)
+    }
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus as u32);
+    let mut slots = Slots::new(shared(SLOTS)?, shared(SLOTS * cpus)?, shared(SLOTS)?);
     for slot in 1..=used {
-        slots.assign(slot, ListenerInfo { socket: slot.into(), ..ListenerInfo::default() })?;
+        slots.assign(slot, ListenerInfo { socket: slot.into(), ..ListenerInfo::default() });
     }
     Ok(slots)
 }
 
 /// As a snapshot does it.
-fn visit(slots: &Slots) -> Result<Totals, MapError> {
+fn totals(slots: &Slots) -> Totals {
     let mut sum = Totals::default();
-    slots.visit(1, |_, _, totals| {
-        sum.add(black_box(&totals));
-        Ok::<_, MapError>(())
-    })?;
-    Ok(sum)
-}
-
-/// As it is where the kernel knows no batches, and before: three system calls a slot.
-fn one_by_one(slots: &Slots) -> Result<Totals, MapError> {
-    let mut sum = Totals::default();
-    for slot in 0..SLOTS {
-        sum.add(black_box(&slots.totals(slot, 1)?));
+    for (slot, info) in slots.used() {
+        sum.add(black_box(&slots.totals(slot, &info, 1)));
     }
-    Ok(sum)
+    sum
 }
 
 fn main() {
@@ -51,16 +47,11 @@ fn main() {
             Err(error) => return println!("slots: no maps here, nothing to measure: {error}"),
         };
         criterion.bench_function(&format!("slots: the counters of {used} listeners"), |bencher| {
-            bencher.iter(|| visit(&slots));
+            bencher.iter(|| totals(&slots));
         });
         criterion.bench_function(&format!("slots: find {used} listeners"), |bencher| {
             bencher.iter(|| slots.used());
         });
-        if used + 1 == SLOTS {
-            criterion.bench_function("slots: all one by one", |bencher| {
-                bencher.iter(|| one_by_one(&slots));
-            });
-        }
     }
     criterion.final_summary();
 }

@@ -63,12 +63,12 @@ impl Attached {
     /// # Errors
     ///
     /// When the kernel does not run the program.
-    pub fn look(&mut self, slots: &[u32]) -> Result<(), ProgramError> {
+    pub fn look(&mut self, slots: impl Iterator<Item = u32>) -> Result<(), ProgramError> {
         let Some(program) = self.ebpf.program_mut(LOOK) else { return Ok(()) };
         let program: &mut RawTracePoint = program.try_into()?;
         for slot in slots {
             let mut options = RawTracePointRunOptions::new();
-            options.args[0] = u64::from(*slot);
+            options.args[0] = u64::from(slot);
             program.test_run(options)?;
         }
         Ok(())
@@ -143,11 +143,13 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
     let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
     let mut reasons = Vec::new();
     let per_cpu_offset = symbols::per_cpu_offset();
+    let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus.max(1) as u32);
+    let slots = slots(cpus);
     loop {
         let mut plan = Plan::new(tier, btf, &refused, per_cpu_offset.is_some())?;
         let mut config = configuration(&mut plan, offsets, per_cpu_offset, settings);
+        config.cpus = cpus;
         config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
-        let slots = slots();
         let mut ebpf = load(types.as_ref(), &config, slots).map_err(|error| AttachError {
             line: explain(&error, None),
             denied: programs::denied(&error),
@@ -213,13 +215,14 @@ fn configuration(
         verify: u32::from(settings.verify && per_cpu_offset.is_some()),
         counts_retransmit: u32::from(plan.counts_retransmit),
         acked_mask: 0,
+        cpus: 0,
+        reserved: 0,
     }
 }
 
 /// As many listeners as the counters' memory allows on this machine.
-fn slots() -> u32 {
-    let cpus = aya::util::nr_cpus().unwrap_or(1).max(1);
-    let fit = COUNTER_BYTES / (cpus * size_of::<Counters>());
+fn slots(cpus: u32) -> u32 {
+    let fit = COUNTER_BYTES / (cpus as usize * size_of::<Counters>());
     u32::try_from(fit).unwrap_or(MOST_SLOTS).clamp(64, MOST_SLOTS)
 }
 
@@ -229,7 +232,8 @@ fn load(types: Option<&aya::Btf>, config: &Config, slots: u32) -> Result<Ebpf, a
         .override_global("CONFIG", config, true)
         .map_max_entries("LISTENERS", 2 * slots)
         .map_max_entries("LISTENER_INFO", slots)
-        .map_max_entries("COUNTERS", slots)
+        .map_max_entries("COUNTERS", slots * config.cpus)
+        .map_max_entries("TROUBLES", config.cpus)
         .map_max_entries("FULL_TIME", slots)
         .map_max_entries("FREE_SLOTS", slots)
         .load(OBJECT)

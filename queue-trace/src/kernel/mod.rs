@@ -1,7 +1,6 @@
 //! The kernel side seen from user space: which hooks this kernel has, loading, attaching, reading.
 
 pub mod attach;
-mod batch;
 pub mod btf;
 pub mod hooks;
 pub mod maps;
@@ -10,6 +9,7 @@ pub mod offsets;
 pub mod preflight;
 mod programs;
 pub mod ring;
+pub mod shared;
 pub mod slots;
 pub mod symbols;
 pub mod types;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use aya::maps::MapError;
 use queue_trace_common::{Fault, Outcome, Record};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -83,11 +82,9 @@ impl Live {
                 if count {
                     return maps.arm(true);
                 }
-                maps.reset()?;
+                maps.reset();
                 records.rest(|_| true);
-                Ok::<_, MapError>(())
-            })
-            .context("cannot begin to count")?;
+            });
         let start = Start {
             plan: attached.plan.clone(),
             listeners: seeds.count(),
@@ -136,11 +133,11 @@ impl Live {
     /// When the maps cannot be read.
     pub fn tidy(&mut self) -> anyhow::Result<()> {
         let now = monotonic_ns();
-        for (slot, info) in self.maps.slots.used()? {
+        for (slot, info) in self.maps.slots.used() {
             let late = Duration::from_nanos(now.saturating_sub(info.closed_ns));
             if info.closed_ns != 0 && late > LATE_EVENTS {
                 let listener = self.names.note(slot, &info, |l| self.seeds.owners(&info, l));
-                let totals = self.maps.slots.totals(slot, now)?;
+                let totals = self.maps.slots.totals(slot, &info, now);
                 self.closed.push((listener.clone(), totals));
                 self.names.forget(slot);
                 self.maps.release(slot, info.socket)?;
@@ -167,15 +164,12 @@ impl Live {
         let there = |counts: [u64; Outcome::COUNT]| {
             Outcome::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect()
         };
-        let faults = Fault::ALL
-            .iter()
-            .map(|fault| Ok((*fault, self.maps.faults(*fault)?)))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let faults = Fault::ALL.iter().copied().zip(self.maps.faults());
         Ok(Snapshot {
             listeners,
-            shed: there(self.maps.shed()?),
-            contradicted: there(self.maps.contradicted()?),
-            faults: faults.into_iter().filter(|(_, count)| *count > 0).collect(),
+            shed: there(self.maps.shed()),
+            contradicted: there(self.maps.contradicted()),
+            faults: faults.filter(|(_, count)| *count > 0).collect(),
             missed: self.attached.misses().calls.saturating_sub(self.missed_before),
             books,
         })
@@ -183,23 +177,25 @@ impl Live {
 
     /// What was counted at the listeners that have their slot still.
     pub(super) fn listeners(&mut self) -> anyhow::Result<Vec<(Listener, Totals)>> {
-        let used = self.maps.slots.used()?.into_iter().map(|(slot, _)| slot);
-        self.attached.look(&std::iter::once(0).chain(used).collect::<Vec<_>>())?;
+        // The shared slot has no address.
+        let shared = std::iter::once((0, self.maps.slots.info(0)));
+        let used: Vec<_> = shared.chain(self.maps.slots.used()).collect();
+        self.attached.look(used.iter().map(|(slot, _)| *slot))?;
+        let now = monotonic_ns();
         let mut listeners = Vec::new();
-        let Self { maps, seeds, names, .. } = self;
-        maps.slots.visit(monotonic_ns(), |slot, info, totals| {
+        for (slot, info) in used {
+            let totals = self.maps.slots.totals(slot, &info, now);
             if !totals.is_empty() {
-                let listener = names.note(slot, info, |listener| seeds.owners(info, listener));
+                let listener = self.names.note(slot, &info, |l| self.seeds.owners(&info, l));
                 listeners.push((listener.clone(), totals));
             }
-            Ok::<_, MapError>(())
-        })?;
+        }
         Ok(listeners)
     }
 
     /// Recent peaks are those from now on.
-    pub(super) fn next_period(&mut self) -> anyhow::Result<()> {
-        Ok(self.maps.next_period()?)
+    pub(super) fn next_period(&mut self) {
+        self.maps.next_period();
     }
 
     /// Which hooks are attached.
@@ -220,9 +216,8 @@ fn deliver(
     let Some(event) = QueueEvent::from_record(record) else { return true };
     // `listen()` changes what the slot says.
     let changed = matches!(event.outcome, Outcome::Listen | Outcome::BacklogChanged);
-    if (changed || names.get(record.slot).is_none())
-        && let Ok(info) = slots.info(record.slot)
-    {
+    if changed || names.get(record.slot).is_none() {
+        let info = slots.info(record.slot);
         names.note(record.slot, &info, |listener| seeds.owners(&info, listener));
     }
     names.get(record.slot).is_none_or(|listener| match changed {

@@ -42,7 +42,7 @@ impl Live {
     /// When the maps cannot be read.
     pub fn status(&mut self) -> anyhow::Result<Vec<Status>> {
         let listeners = self.listeners()?;
-        self.next_period()?;
+        self.next_period();
         let mut all = Vec::new();
         let mut now = Before::new();
         for (listener, totals) in listeners {
