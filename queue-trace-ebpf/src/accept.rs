@@ -38,7 +38,7 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     // SAFETY: `child` is a socket.
     let state: u8 = unsafe { M::read(child, offset!(state)) };
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
-    let wait_ns = entry::waited_ns(child);
+    let wait_ns = entry::waited_ns::<M>(child);
     report::report::<Probed>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
@@ -67,7 +67,7 @@ pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8)
 fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
     let listener = listener::find::<L>(sk);
     gauge::left::<L>(listener, sk, Queue::Accept);
-    let wait_ns = entry::waited_ns(child);
+    let wait_ns = entry::waited_ns::<C>(child);
     report::report::<L>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
         report::set_client(record, &packet::peer::<C>(child));
         record.duration_ns = wait_ns;

@@ -28,16 +28,16 @@ pub fn enter<M: Memory>(sk: *const u8, request: *const u8) {
         pass.former = migrate::former(request) as u64;
     }
     if config!(ack_by_mib) != 0 {
-        pass.refusals = Refusals::read::<M>(sk);
+        pass.refusals = Refusals::read::<M>(pass, sk);
     }
     if config!(verify) != 0 {
-        pass.mib = Counts::read::<M>(sk);
+        pass.mib = Counts::read::<M>(pass, sk);
     }
 }
 
 /// `inet_csk_complete_hashdance`: the child is about to enter the accept queue.
 #[inline(always)]
-pub fn hashdance(request: *const u8, own: bool) {
+pub fn hashdance<M: Memory>(request: *const u8, own: bool) {
     let Some(pass) = pass::within(Kind::Ack) else { return };
     if !own {
         pass.seen |= seen::HASHDANCE_LOST;
@@ -45,7 +45,7 @@ pub fn hashdance(request: *const u8, own: bool) {
     }
     pass.seen |= seen::HASHDANCE;
     // SAFETY: `request` is a TCP request; the member lies behind the declared `request_sock`.
-    pass.dropped.synack_us = unsafe { Probed::read(request, offset!(synack_time)) };
+    pass.dropped.synack_us = unsafe { M::read_tcp_request(request, offset!(synack_time)) };
 }
 
 /// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
@@ -54,7 +54,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     let Some(pass) = pass::close(Kind::Ack) else { return };
     let outcome = outcome::<M>(pass, sk, skb, returned as u64);
     if config!(verify) != 0 {
-        verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
+        verify(&Counts::read::<M>(pass, sk).since(&pass.mib), outcome);
     }
     let listener = listener::find_again::<M>(sk);
     if matches!(outcome, Outcome::Established) {
@@ -109,7 +109,7 @@ fn tell<M: Memory>(
 }
 
 #[inline(always)]
-fn outcome<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, returned: u64) -> Outcome {
+fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, returned: u64) -> Outcome {
     if returned == sk as u64 {
         return Outcome::AckBadNumber;
     }
@@ -124,8 +124,8 @@ fn outcome<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, returned: u64)
         Outcome::AckClosing
     } else if pass.saw(seen::HASHDANCE_LOST) {
         Outcome::AckLostRace
-    } else if tried::<M>(pass, sk) {
-        no_child::<M>(pass, sk)
+    } else if let Some(overflow) = tried::<M>(pass, sk) {
+        no_child(pass, overflow)
     } else if pass.saw(seen::REQUEST_DROPPED) {
         Outcome::ExpiredReset
     } else {
@@ -133,34 +133,28 @@ fn outcome<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, returned: u64)
     }
 }
 
-/// Whether the kernel tried to make a child.
+/// Whether the kernel tried to make a child, and if so, whether it found no room in the accept queue.
 #[inline(always)]
-fn tried<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
-    if config!(ack_by_mib) != 0 {
-        // Every failure of `tcp_v{4,6}_syn_recv_sock` but a duplicate address pair, which ends in the
-        // hashdance, counts a listen drop.
-        pass.saw(seen::CHILD) || Refusals::read::<M>(sk).drops != pass.refusals.drops
-    } else {
-        pass.saw(seen::SYN_RECV_SOCK)
+fn tried<M: Memory>(pass: &mut Pass, sk: *const u8) -> Option<bool> {
+    if config!(ack_by_mib) == 0 {
+        let overflow = !pass.saw(seen::CHILD | seen::NO_ROUTE);
+        return pass.saw(seen::SYN_RECV_SOCK).then_some(overflow);
     }
+    // Every failure of `tcp_v{4,6}_syn_recv_sock` but a duplicate address pair, which ends in the
+    // hashdance, counts a listen drop.
+    let now = Refusals::read::<M>(pass, sk);
+    let dropped = pass.saw(seen::CHILD) || now.drops != pass.refusals.drops;
+    dropped.then_some(now.overflows != pass.refusals.overflows)
 }
 
 /// It tried and got none: no room in the accept queue, or something else.
 #[inline(always)]
-fn no_child<M: Memory>(pass: &Pass, sk: *const u8) -> Outcome {
-    let overflow = if config!(ack_by_mib) != 0 {
-        Refusals::read::<M>(sk).overflows != pass.refusals.overflows
-    } else {
-        !pass.saw(seen::CHILD | seen::NO_ROUTE)
-    };
-    if !overflow && pass.saw(seen::REQUEST_DROPPED) {
-        Outcome::AckChildFailedReset
-    } else if !overflow {
-        Outcome::AckChildFailed
-    } else if pass.saw(seen::REQUEST_DROPPED) {
-        Outcome::AckAcceptQueueFullReset
-    } else {
-        Outcome::AckAcceptQueueFull
+fn no_child(pass: &Pass, overflow: bool) -> Outcome {
+    match (overflow, pass.saw(seen::REQUEST_DROPPED)) {
+        (true, false) => Outcome::AckAcceptQueueFull,
+        (true, true) => Outcome::AckAcceptQueueFullReset,
+        (false, false) => Outcome::AckChildFailed,
+        (false, true) => Outcome::AckChildFailedReset,
     }
 }
 

@@ -16,7 +16,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
     let Some(pass) = pass::open(Kind::Cookie) else { return };
     pass.client = packet::client::<M>(skb);
     // A valid cookie that comes to nothing may have counted as a listen drop, or not.
-    pass.refusals = Refusals::read::<M>(sk);
+    pass.refusals = Refusals::read::<M>(pass, sk);
 }
 
 /// `__cookie_v4_check` or `__cookie_v6_check` judged; the result is the coded MSS, 0 for invalid.
@@ -37,12 +37,8 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
         return;
     } else if returned != 0 && returned != sk as u64 {
         Outcome::CookieEstablished
-    } else if overflowed::<M>(pass, sk) {
-        Outcome::CookieAcceptQueueFull
-    } else if Refusals::read::<M>(sk).drops != pass.refusals.drops {
-        Outcome::CookieChildFailed
     } else {
-        Outcome::CookieFailed
+        failure::<M>(pass, sk)
     };
     let listener = listener::find::<M>(sk);
     if matches!(outcome, Outcome::CookieEstablished) {
@@ -54,10 +50,18 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
 
 /// A valid cookie, no child: was it for want of room?
 #[inline(always)]
-fn overflowed<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
-    if config!(ack_by_mib) != 0 {
-        Refusals::read::<M>(sk).overflows != pass.refusals.overflows
+fn failure<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
+    let now = Refusals::read::<M>(pass, sk);
+    let overflow = if config!(ack_by_mib) != 0 {
+        now.overflows != pass.refusals.overflows
     } else {
         pass.saw(seen::SYN_RECV_SOCK) && !pass.saw(seen::CHILD | seen::NO_ROUTE)
+    };
+    if overflow {
+        Outcome::CookieAcceptQueueFull
+    } else if now.drops != pass.refusals.drops {
+        Outcome::CookieChildFailed
+    } else {
+        Outcome::CookieFailed
     }
 }

@@ -5,7 +5,7 @@
 //! and cost nothing here.
 
 use crate::config::{has, offset};
-use crate::memory::{Memory, Probed};
+use crate::memory::Memory;
 use crate::mib::FastopenCounts;
 use crate::packet;
 use crate::pass::{self, Kind, seen};
@@ -17,12 +17,12 @@ pub fn begins<M: Memory>(sk: *const u8, skb: *const u8, cookie: *const u8) {
         return;
     }
     let Some(pass) = pass::within(Kind::Syn) else { return };
-    // SAFETY: read by helper.
-    let option: i8 = unsafe { Probed::read(cookie, offset!(fastopen_length)) };
+    // SAFETY: `cookie` is a `struct tcp_fastopen_cookie`.
+    let option: i8 = unsafe { M::read(cookie, offset!(fastopen_length)) };
     // The SYN itself counts one in sequence space.
     if option >= 0 || packet::length::<M>(skb) > 1 {
         pass.seen |= seen::FASTOPEN_ATTEMPT;
-        pass.fastopen = FastopenCounts::read::<M>(sk);
+        pass.fastopen = FastopenCounts::read::<M>(pass, sk);
     }
 }
 
@@ -36,7 +36,7 @@ pub fn ends<M: Memory>(sk: *const u8, child: u64) {
     if !pass.saw(seen::FASTOPEN_ATTEMPT) {
         return;
     }
-    let now = FastopenCounts::read::<M>(sk);
+    let now = FastopenCounts::read::<M>(pass, sk);
     if now.cookie_requests != pass.fastopen.cookie_requests {
         pass.seen |= seen::FASTOPEN_COOKIE_REQUESTED;
     }

@@ -11,7 +11,7 @@ use queue_trace_common::FullTime;
 use crate::config::offset;
 use crate::listener::Listener;
 use crate::maps;
-use crate::memory::{Memory, Probed};
+use crate::memory::Memory;
 
 /// The two queues of a listener.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
         let limit = M::read(sk, offset!(limit));
         match queue {
             Queue::Accept => (M::read(sk, offset!(accept_depth)), limit),
-            Queue::Syn => (syn_depth(sk), limit),
+            Queue::Syn => (syn_depth::<M>(sk), limit),
         }
     }
 }
@@ -47,9 +47,9 @@ unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
 /// # Safety
 /// `sk` must be a listening socket.
 #[inline(always)]
-pub unsafe fn syn_depth(sk: *const u8) -> u32 {
+pub unsafe fn syn_depth<M: Memory>(sk: *const u8) -> u32 {
     // SAFETY: the caller's promise.
-    let depth: i32 = unsafe { Probed::read(sk, offset!(syn_depth)) };
+    let depth: i32 = unsafe { M::read_tcp(sk, offset!(syn_depth)) };
     if depth < 0 { 0 } else { depth as u32 }
 }
 

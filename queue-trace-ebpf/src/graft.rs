@@ -19,7 +19,8 @@ const TCP: u16 = 6;
 /// `accept()` has taken a child from this listener: told to [`accepted`], which follows on the same CPU
 /// unless the task is preempted in between.
 #[inline(always)]
-pub fn taken(sk: *const u8, child: *const u8) {
+pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
+    let sk = accept::subflow::<M>(sk);
     if config!(no_graft) != 0 {
         if maps::armed() && !child.is_null() {
             let subflow = accept::subflow::<Probed>(child);
@@ -61,7 +62,7 @@ pub fn accepted<M: Memory>(child: *const u8) {
 
 #[inline(always)]
 fn count<M: Memory>(sk: Option<*const u8>, child: *const u8) {
-    match sk.map(accept::subflow::<Probed>) {
+    match sk {
         Some(sk) => accept::accepted::<M>(listener::find_again::<Probed>(sk), sk, child),
         None => accept::accepted::<M>(Listener::REST, core::ptr::null(), child),
     }
@@ -86,6 +87,7 @@ fn caller(child: *const u8) -> Option<*const u8> {
         let task = bpf_get_current_task() as *const u8;
         let stack = Probed::read::<u64>(task, offset!(task_stack)) as *const u8;
         let sk = accept_error::listener_of(Probed::read(stack, offset!(call_argument)))?;
+        let sk = accept::subflow::<Probed>(sk);
         let port: u16 = Probed::read(child, offset!(local_port));
         // A child that its client has reset has no port any more.
         (port == 0 || port == Probed::read(sk, offset!(local_port))).then_some(sk)

@@ -24,9 +24,9 @@ fn depths(slot: u32) -> Option<(u64, u64, u64)> {
     let (waiting, half_open, child) = unsafe {
         let head = Probed::read::<u64>(sk, offset!(accept_head)) as *const u8;
         let child = Probed::read::<u64>(head, offset!(request_child)) as *const u8;
-        (Probed::read::<u32>(sk, offset!(accept_depth)), gauge::syn_depth(sk), child)
+        (Probed::read::<u32>(sk, offset!(accept_depth)), gauge::syn_depth::<Probed>(sk), child)
     };
-    let since = entry::time_ns(child);
+    let since = entry::time_ns::<Probed>(child);
     // SAFETY: the helper has no preconditions.
     let sound = waiting != 0 && since <= unsafe { bpf_ktime_get_ns() };
     Some((waiting.into(), half_open.into(), if sound { since } else { 0 }))

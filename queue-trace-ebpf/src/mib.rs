@@ -8,7 +8,7 @@ use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
 use crate::config::{config, offset};
 use crate::memory::{Memory, Probed};
-use crate::pass;
+use crate::pass::Pass;
 
 /// The counters that a pass can raise, as this CPU has them.
 #[derive(Clone, Copy, Default)]
@@ -48,10 +48,20 @@ pub struct FastopenCounts {
     pub drops: u64,
 }
 
-/// This CPU's array of counters for the namespace of a socket.
+/// This CPU's array of counters for the namespace of the pass that it is in; found once a pass, in which all
+/// sockets are of one namespace.
 #[inline(always)]
-fn slots<M: Memory>(sk: *const u8) -> *const u8 {
-    let Some(pass) = pass::current() else { return core::ptr::null() };
+fn slots<M: Memory>(pass: &mut Pass, sk: *const u8) -> *const u8 {
+    if pass.statistics == 0 {
+        find::<M>(pass, sk);
+    }
+    // SAFETY: a reference. Volatile, as in `find`.
+    unsafe { (&raw const pass.statistics).read_volatile() as *const u8 }
+}
+
+/// Finds it and keeps where it is.
+#[inline(always)]
+pub fn find<M: Memory>(pass: &mut Pass, sk: *const u8) {
     // SAFETY: `sk` is a socket, and the offsets are those of the running kernel.
     unsafe {
         let net: *const u8 = M::read::<u64>(sk, offset!(net)) as *const u8;
@@ -63,7 +73,7 @@ fn slots<M: Memory>(sk: *const u8) -> *const u8 {
             pass.this_cpu = Probed::read(offsets, cpu * size_of::<u64>());
         }
         let base = (&raw const pass.statistics).read_volatile();
-        base.wrapping_add(pass.this_cpu) as *const u8
+        pass.statistics = base.wrapping_add(pass.this_cpu);
     }
 }
 
@@ -78,24 +88,32 @@ macro_rules! slot {
 impl Refusals {
     /// Reads them for the namespace of a socket.
     #[inline(always)]
-    pub fn read<M: Memory>(sk: *const u8) -> Self {
-        let slots = slots::<M>(sk);
+    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
+        let slots = slots::<M>(pass, sk);
+        if config!(offsets.listen_drops) == config!(offsets.listen_overflows) + 1 {
+            let at = offset!(listen_overflows) * size_of::<u64>();
+            // SAFETY: as for a single one. They are neighbours, and reading is a matter of calls, not of bytes.
+            let [overflows, drops] = unsafe { Probed::read::<[u64; 2]>(slots, at) };
+            return Self { overflows, drops };
+        }
         Self { overflows: slot!(slots, listen_overflows), drops: slot!(slots, listen_drops) }
     }
 }
 
 /// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket.
 #[inline(always)]
-pub fn migrations(sk: *const u8) -> [u64; 2] {
-    let slots = slots::<Probed>(sk);
+pub fn migrations(pass: &mut Pass, sk: *const u8) -> [u64; 2] {
+    // Requests migrate outside of passes too.
+    find::<Probed>(pass, sk);
+    let slots = slots::<Probed>(pass, sk);
     [slot!(slots, migrate_successes), slot!(slots, migrate_failures)]
 }
 
 impl FastopenCounts {
     /// Reads them for the namespace of a socket.
     #[inline(always)]
-    pub fn read<M: Memory>(sk: *const u8) -> Self {
-        let slots = slots::<M>(sk);
+    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
+        let slots = slots::<M>(pass, sk);
         Self {
             cookie_requests: slot!(slots, fastopen_cookie_requests),
             queue_overflows: slot!(slots, fastopen_overflows),
@@ -108,8 +126,8 @@ impl FastopenCounts {
 impl Counts {
     /// Reads them for the namespace of a socket.
     #[inline(always)]
-    pub fn read<M: Memory>(sk: *const u8) -> Self {
-        let slots = slots::<M>(sk);
+    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
+        let slots = slots::<M>(pass, sk);
         Self {
             overflows: slot!(slots, listen_overflows),
             drops: slot!(slots, listen_drops),

@@ -50,7 +50,7 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     }
     pass.seen |= seen::CLONED;
     if config!(migrate_by_mib) != 0 {
-        pass.migrations = mib::migrations(from);
+        pass.migrations = mib::migrations(pass, from);
     }
     if pass.kind != Kind::None as u32 {
         return;
@@ -88,12 +88,12 @@ pub fn inserted(result: u8) {
 
 /// A request's timer is done.
 #[inline(always)]
-pub fn after_timer(pass: &Pass) {
+pub fn after_timer(pass: &mut Pass) {
     if !pass.saw(seen::CLONED) {
         return;
     }
     let (hashed, failed) = if config!(migrate_by_mib) != 0 {
-        let [successes, failures] = mib::migrations(pass.former as *const u8);
+        let [successes, failures] = mib::migrations(pass, pass.former as *const u8);
         (successes != pass.migrations[0], failures != pass.migrations[1])
     } else {
         (pass.saw(seen::CLONE_HASHED), !pass.saw(seen::HASH_RACE))

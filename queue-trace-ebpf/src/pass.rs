@@ -127,7 +127,7 @@ pub struct Pass {
     pub migrations: [u64; 2],
     /// The listener that was found last.
     pub last: crate::listener::Last,
-    /// Scratch: where a namespace keeps its counters.
+    /// Where this CPU's counters for the pass's namespace stand; 0 until that is sought.
     pub statistics: u64,
     /// What is added to a per-CPU pointer on this CPU; 0 until it is read.
     pub this_cpu: u64,
@@ -201,6 +201,7 @@ pub fn open(kind: Kind) -> Option<&'static mut Pass> {
     let pass = current()?;
     pass.kind = kind as u32;
     pass.seen = 0;
+    pass.statistics = 0;
     Some(pass)
 }
 

@@ -35,7 +35,7 @@ pub fn report<M: Memory>(
             outcome: outcome as u8,
             accept_depth: M::read(sk, offset!(accept_depth)),
             limit: M::read(sk, offset!(limit)),
-            syn_depth: gauge::syn_depth(sk),
+            syn_depth: gauge::syn_depth::<M>(sk),
             ..BLANK
         });
         fill(&mut *record);

@@ -11,15 +11,19 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, maps, packet, report};
+use crate::{listener, maps, mib, packet, report};
 
 /// A SYN reached `tcp_conn_request`.
 #[inline(always)]
 pub fn enter<M: Memory>(sk: *const u8) {
     let Some(pass) = pass::open(Kind::Syn) else { return };
     pass.kept.sk = sk as u64;
+    if M::DIRECT && config!(per_cpu_offset) != 0 {
+        // For inner hooks, which have no typed socket.
+        mib::find::<M>(pass, sk);
+    }
     if config!(syn_by_mib) != 0 || config!(verify) != 0 {
-        pass.mib = Counts::read::<M>(sk);
+        pass.mib = Counts::read::<M>(pass, sk);
     }
 }
 
@@ -30,7 +34,7 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     pass.last_syn = skb as u64;
     let outcome = outcome::<M>(pass, sk);
     if config!(verify) != 0 {
-        verify(&Counts::read::<M>(sk).since(&pass.mib), outcome);
+        verify(&Counts::read::<M>(pass, sk).since(&pass.mib), outcome);
     }
     let listener = listener::find_again::<M>(sk);
     if pass.saw(seen::HASHED) {
@@ -65,14 +69,14 @@ pub fn makes_cookie() {
     let Some(pass) = pass::within(Kind::Syn) else { return };
     pass.seen |= seen::COOKIE_MADE;
     if config!(per_cpu_offset) != 0 {
-        pass.refusals = Refusals::read::<Probed>(pass.kept.sk as *const u8);
+        pass.refusals = Refusals::read::<Probed>(pass, pass.kept.sk as *const u8);
     }
 }
 
 /// Whether the SYN was dropped after its cookie was made: from 7.2 on the route is sought after that.
 #[inline(always)]
-fn dropped_since<M: Memory>(pass: &Pass, sk: *const u8) -> bool {
-    config!(per_cpu_offset) != 0 && Refusals::read::<M>(sk).drops != pass.refusals.drops
+fn dropped_since<M: Memory>(pass: &mut Pass, sk: *const u8) -> bool {
+    config!(per_cpu_offset) != 0 && Refusals::read::<M>(pass, sk).drops != pass.refusals.drops
 }
 
 /// Nothing was queued and nothing sent: at which check did it end?
@@ -88,7 +92,7 @@ fn refusal<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         };
     }
     if config!(syn_by_mib) != 0 {
-        let moved = Counts::read::<M>(sk).since(&pass.mib);
+        let moved = Counts::read::<M>(pass, sk).since(&pass.mib);
         if moved.syn_queue_full_drops != 0 {
             pass.seen |= seen::FLOOD_DROP;
         }

@@ -66,6 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         eprintln!("error: no test has {} in its name", filter.unwrap_or_default());
         total.failed = 1;
     }
+    for reason in &total.reasons {
+        println!("{reason}");
+    }
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,7 +14,7 @@ fn inet_accept_enter(ctx: FEntryContext) -> i32 {
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: a typed argument.
     let sk: u64 = unsafe { Typed::read(socket, offset!(socket_sk)) };
-    graft::taken(sk as *const u8, ctx.arg(2));
+    graft::taken::<Typed>(sk as *const u8, ctx.arg(2));
     0
 }
 
@@ -23,6 +23,6 @@ fn inet_accept_enter(ctx: FEntryContext) -> i32 {
 fn kprobe___inet_accept(ctx: ProbeContext) -> u32 {
     // SAFETY: the first argument is a `struct socket`.
     let sk: u64 = unsafe { Probed::read(pointer(&ctx, 0), offset!(socket_sk)) };
-    graft::taken(sk as *const u8, pointer(&ctx, 2));
+    graft::taken::<Probed>(sk as *const u8, pointer(&ctx, 2));
     0
 }

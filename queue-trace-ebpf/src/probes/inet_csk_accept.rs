@@ -5,9 +5,10 @@ use aya_ebpf::macros::fexit;
 use aya_ebpf::programs::FExitContext;
 
 use crate::graft;
+use crate::memory::Typed;
 
 #[fexit]
 fn inet_csk_accept_leave(ctx: FExitContext) -> i32 {
-    graft::taken(ctx.arg(0), ctx.arg(4));
+    graft::taken::<Typed>(ctx.arg(0), ctx.arg(4));
     0
 }

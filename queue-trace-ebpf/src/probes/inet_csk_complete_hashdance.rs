@@ -6,16 +6,17 @@ use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
 use super::{pointer, truth};
 use crate::ack;
+use crate::memory::{Probed, Typed};
 
 #[fentry]
 fn hashdance_enter(ctx: FEntryContext) -> i32 {
     let own: u8 = ctx.arg(3);
-    ack::hashdance(ctx.arg(2), own != 0);
+    ack::hashdance::<Typed>(ctx.arg(2), own != 0);
     0
 }
 
 #[kprobe]
 fn kprobe_inet_csk_complete_hashdance(ctx: ProbeContext) -> u32 {
-    ack::hashdance(pointer(&ctx, 2), truth(&ctx, 3));
+    ack::hashdance::<Probed>(pointer(&ctx, 2), truth(&ctx, 3));
     0
 }

@@ -20,12 +20,8 @@ const TIMEOUT: &str = "900";
 /// Tells the tests how queue-trace is to attach.
 const ATTACH_VARIABLE: &str = "QUEUE_TRACE_TEST_ATTACH";
 
-/// How queue-trace is to attach, and on how many processors, unless it is said otherwise: each kernel both
-/// ways, and one kernel all ways. Not kprobes on one processor everywhere: there the kernels from 7.2 on skip so
-/// many that the scenarios under load have nothing to hold on to.
-const USUAL: [(&str, u8); 2] = [("fentry", 2), ("kprobe", 2)];
-const ALL: [(&str, u8); 4] = [("fentry", 2), ("fentry", 1), ("kprobe", 2), ("kprobe", 1)];
-const ALL_ON: &str = "6.12";
+/// How queue-trace is to attach, and on how many processors, unless it is said otherwise.
+const WAYS: [(&str, u8); 4] = [("fentry", 2), ("fentry", 1), ("kprobe", 2), ("kprobe", 1)];
 
 /// A kernel, how queue-trace is to attach to it, and the guest's processors.
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +55,11 @@ pub(super) fn test(
     std::fs::create_dir_all(workspace::cache("logs"))?;
     let mut settings: Vec<Setting<'_>> = Vec::new();
     for kernel in kernels {
-        let chosen = !attach.is_empty() || !cpus.is_empty();
-        let ways: &[_] = if chosen || *kernel == ALL_ON { &ALL } else { &USUAL };
         let wanted = |(by, on): &&(&str, u8)| {
             (attach.is_empty() || attach.iter().any(|wanted| wanted == by))
-                && (cpus.contains(on) || cpus.is_empty() && (!chosen || *on == 2))
+                && (cpus.is_empty() || cpus.contains(on))
         };
-        let ways = ways.iter().filter(wanted);
+        let ways = WAYS.iter().filter(wanted);
         settings.extend(ways.map(|(attach, cpus)| Setting { kernel, attach, cpus: *cpus }));
     }
     let waiting = Mutex::new(settings.iter());
@@ -109,20 +103,12 @@ fn test_on(setting: &Setting<'_>, program: &Path, filter: Option<&str>) -> Tally
     let name = setting.name();
     let log = workspace::cache("logs").join(format!("{}.log", name.replace(['/', ' '], "_")));
     let outcome = follow(setting, program, filter, &log);
-    let tally = outcome.unwrap_or_else(|error| {
-        println!("[{name}] error: {error:#}");
-        Tally::FAILURE
+    let tally = outcome.unwrap_or_else(|error| Tally {
+        reasons: vec![format!("[{name}] error: {error:#}")],
+        ..Tally::FAILURE
     });
     let release = kernel::release_of(setting.kernel).unwrap_or_default();
     println!("[{name}] {release}, {} s, log in {}", start.elapsed().as_secs(), log.display());
-    if tally.failed > 0 {
-        // The lines of single tests were shown as they came.
-        for line in std::fs::read_to_string(&log).unwrap_or_default().lines() {
-            if !line.starts_with("test ") {
-                println!("[{name}] {line}");
-            }
-        }
-    }
     tally
 }
 
@@ -151,6 +137,7 @@ fn follow(
         .spawn()?;
     let output = guest.stdout.take().context("the guest has no output")?;
     let mut result = None;
+    let mut reasons = Reasons::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
@@ -158,12 +145,38 @@ fn follow(
         if line.starts_with("test ") {
             println!("[{name}] {line}");
         }
+        reasons.read(&name, &line);
         result = Tally::of_line(&line).or(result);
     }
     let success = guest.wait()?.success();
     let tally = result.context("the tests did not come to their end")?;
     anyhow::ensure!(tally != Tally::default(), "no test ran");
-    Ok(tally.unless_hidden(success))
+    Ok(Tally { reasons: reasons.lines, ..tally.unless_hidden(success) })
+}
+
+/// What the tests print at their end about those that failed: a line `---- name ----` and the message.
+#[derive(Default)]
+struct Reasons {
+    lines: Vec<String>,
+    /// How many lines of a message are still wanted.
+    left: usize,
+}
+
+impl Reasons {
+    /// Lines that are kept of each message; the log has all.
+    const MOST: usize = 20;
+
+    fn read(&mut self, setting: &str, line: &str) {
+        if line.starts_with("---- ") && line.ends_with(" ----") {
+            self.left = Self::MOST;
+        } else if line == "failures:" {
+            self.left = 0;
+        }
+        if self.left > 0 && !line.is_empty() {
+            self.left -= 1;
+            self.lines.push(format!("[{setting}] {line}"));
+        }
+    }
 }
 
 /// An empty file: appending to it, two writers do not overwrite each other.

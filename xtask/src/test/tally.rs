@@ -5,15 +5,17 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 /// Numbers of tests.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: u32,
     pub(super) failed: u32,
+    /// Why those failed that said so: shown last, when everything else has scrolled away.
+    pub(super) reasons: Vec<String>,
 }
 
 impl Tally {
     /// Nothing passed and one thing failed.
-    pub(super) const FAILURE: Self = Self { passed: 0, failed: 1 };
+    pub(super) const FAILURE: Self = Self { passed: 0, failed: 1, reasons: Vec::new() };
 
     /// The numbers in a line `test result: ok. 3 passed; 0 failed; …`.
     pub(super) fn of_line(line: &str) -> Option<Self> {
@@ -22,7 +24,8 @@ impl Tally {
             let part = counts.split("; ").find_map(|part| part.strip_suffix(unit))?;
             part.trim().parse().ok()
         };
-        Some(Self { passed: number(" passed")?, failed: number(" failed")? })
+        let (passed, failed) = (number(" passed")?, number(" failed")?);
+        Some(Self { passed, failed, reasons: Vec::new() })
     }
 
     /// A program that failed without saying which test did is one failure more.
@@ -35,6 +38,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.reasons.extend(other.reasons);
     }
 }
 
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn reads_result_lines() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.2s";
-        assert_eq!(Tally::of_line(line), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(Tally::of_line(line), Some(Tally { passed: 12, failed: 3, ..Tally::default() }));
         assert_eq!(Tally::of_line("test result ... ok"), None);
     }
 
