@@ -3,14 +3,14 @@
 //! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use queue_trace_common::{Outcome, Record};
+use queue_trace_common::Outcome;
 
 use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::{Counts, Refusals};
-use crate::pass::{self, Dropped, Kind, Pass, seen};
+use crate::pass::{self, Kind, Pass, Request, seen};
 use crate::{listener, maps, migrate, packet, report};
 
 /// TCP flag bits of a segment.
@@ -45,7 +45,7 @@ pub fn hashdance<M: Memory>(request: *const u8, own: bool) {
     }
     pass.seen |= seen::HASHDANCE;
     // SAFETY: `request` is a TCP request; the member lies behind the declared `request_sock`.
-    pass.dropped.synack_us = unsafe { M::read_tcp_request(request, offset!(synack_time)) };
+    pass.request.synack_us = unsafe { M::read_tcp_request(request, offset!(synack_time)) };
 }
 
 /// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
@@ -67,9 +67,9 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, returned: *const u8) {
     if pass.saw(seen::MIGRATING) && ends_request(outcome) {
         // It was not taken over: the listener that it was queued at lost it.
         let former = pass.former as *const u8;
-        tell::<Probed>(listener::find::<Probed>(former), former, skb, outcome, &pass.dropped);
+        tell::<Probed>(listener::find::<Probed>(former), former, skb, outcome, &pass.request);
     } else {
-        tell::<M>(listener, sk, skb, outcome, &pass.dropped);
+        tell::<M>(listener, sk, skb, outcome, &pass.request);
     }
 }
 
@@ -91,7 +91,7 @@ fn tell<M: Memory>(
     sk: *const u8,
     skb: *const u8,
     outcome: Outcome,
-    request: &Dropped,
+    request: &Request,
 ) {
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::client::<M>(skb));
@@ -99,7 +99,7 @@ fn tell<M: Memory>(
             Outcome::Established => record.duration_ns = since_synack(request.synack_us),
             Outcome::ExpiredReset => {
                 record.duration_ns = since_synack(request.synack_us);
-                record.detail = request.retransmits | request.acked << Record::ACKED_SHIFT;
+                record.detail = request.detail;
                 return;
             }
             _ => {}

@@ -8,7 +8,7 @@ use crate::config::{has, offset};
 use crate::memory::Memory;
 use crate::mib::FastopenCounts;
 use crate::packet;
-use crate::pass::{self, Kind, seen};
+use crate::pass::{self, Kind, Pass, seen};
 
 /// `tcp_try_fastopen` begins; `cookie` is the option that the SYN carries.
 #[inline(always)]
@@ -26,13 +26,9 @@ pub fn begins<M: Memory>(sk: *const u8, skb: *const u8, cookie: *const u8) {
     }
 }
 
-/// `tcp_try_fastopen` returns its child, or nothing.
+/// The SYN's pass ends. What an attempt raised has not been raised since by anything else, unless it made a child.
 #[inline(always)]
-pub fn ends<M: Memory>(sk: *const u8, child: u64) {
-    let Some(pass) = pass::within(Kind::Syn) else { return };
-    if child != 0 {
-        pass.seen |= seen::FASTOPEN_CHILD;
-    }
+pub fn ends<M: Memory>(pass: &mut Pass, sk: *const u8) {
     if !pass.saw(seen::FASTOPEN_ATTEMPT) {
         return;
     }
@@ -43,6 +39,9 @@ pub fn ends<M: Memory>(sk: *const u8, child: u64) {
     if now.queue_overflows != pass.fastopen.queue_overflows {
         pass.seen |= seen::FASTOPEN_QUEUE_FULL;
     }
+    if pass.saw(seen::FASTOPEN_CHILD) {
+        return;
+    }
     if now.drops != pass.fastopen.drops {
         pass.seen |= seen::FASTOPEN_FALLBACK;
     }
@@ -51,10 +50,10 @@ pub fn ends<M: Memory>(sk: *const u8, child: u64) {
     }
 }
 
-/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing.
+/// `inet_csk_reqsk_queue_add` returns the child, or nothing when the listener is closing. Within a SYN's pass it
+/// is called for the child of Fast Open only.
 #[inline(always)]
 pub fn queue_added(returned: u64) {
-    if returned == 0 {
-        pass::note(seen::QUEUE_CLOSED);
-    }
+    let queued = if returned == 0 { seen::QUEUE_CLOSED } else { 0 };
+    pass::note(seen::FASTOPEN_CHILD | queued);
 }

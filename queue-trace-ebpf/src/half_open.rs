@@ -5,7 +5,7 @@ use queue_trace_common::{Outcome, Record};
 use crate::config::{config, offset};
 use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
-use crate::pass::{self, Dropped, Kind, Pass, seen};
+use crate::pass::{self, Kind, Pass, seen};
 use crate::{ack, listener, maps, migrate, packet, report};
 
 /// `TCP_LISTEN`.
@@ -74,58 +74,51 @@ pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
     });
 }
 
-/// `__inet_csk_reqsk_queue_drop` begins. What the request was like is kept now: once unlinked, its
-/// memory may be another request's.
+/// `__inet_csk_reqsk_queue_drop` returns whether this call unlinked the request, of which every caller still
+/// holds a reference.
 #[inline(always)]
-pub fn dropping<M: Memory>(request: *const u8, by_timer: bool) {
+pub fn dropped<M: Memory>(sk: *const u8, request: *const u8, by_timer: bool, unlinked: bool) {
+    if !unlinked {
+        return;
+    }
     let Some(pass) = pass::current() else { return };
-    if pass.kind == Kind::Ack as u32 && pass.saw(seen::HASHDANCE | seen::HASHDANCE_LOST) {
+    let acks = pass.kind == Kind::Ack as u32;
+    if acks && pass.saw(seen::HASHDANCE | seen::HASHDANCE_LOST) {
         // Every finished handshake unlinks its request here; that is no end without a connection.
-        return;
-    }
-    // SAFETY: `request` is a half-open request.
-    pass.dropped = unsafe {
-        Dropped {
-            synack_us: Probed::read(request, offset!(synack_time)),
-            retransmits: u32::from(M::read::<u8>(request, offset!(retransmits))),
-            acked: u32::from(
-                Probed::read::<u8>(request, offset!(acked)) as u32 & config!(acked_mask) != 0,
-            ),
-            by_timer: u32::from(by_timer),
-            reserved: 0,
-            client: packet::peer::<M>(request),
-        }
-    };
-}
-
-/// `__inet_csk_reqsk_queue_drop` returns whether this call unlinked the request.
-#[inline(always)]
-pub fn dropped<M: Memory>(sk: *const u8, unlinked: bool) {
-    if !unlinked || !maps::armed() {
-        return;
-    }
-    let Some(pass) = pass::current() else { return };
-    if pass.kind == Kind::Ack as u32 {
-        // The end of `tcp_check_req` tells what the segment did.
         pass.seen |= seen::REQUEST_DROPPED;
         return;
     }
-    let outcome = cause(pass, sk);
-    let Dropped { synack_us, retransmits, acked, client, .. } = pass.dropped;
+    if !maps::armed() {
+        return;
+    }
+    // SAFETY: `request` is a half-open request.
+    let (synack_us, detail) = unsafe {
+        let acked = Probed::read::<u8>(request, offset!(acked)) as u32 & config!(acked_mask) != 0;
+        let retransmits = u32::from(M::read::<u8>(request, offset!(retransmits)));
+        let detail = retransmits | u32::from(acked) << Record::ACKED_SHIFT;
+        (M::read_tcp_request(request, offset!(synack_time)), detail)
+    };
+    if acks {
+        // The end of `tcp_check_req` tells what the segment did.
+        pass.seen |= seen::REQUEST_DROPPED;
+        (pass.request.synack_us, pass.request.detail) = (synack_us, detail);
+        return;
+    }
+    let outcome = cause(pass, sk, by_timer);
     let listener = listener::find::<M>(sk);
     gauge::left::<M>(listener, sk, Queue::Syn);
     report::report::<M>(listener, sk, outcome, |record| {
-        report::set_client(record, &client);
+        report::set_client(record, &packet::peer::<M>(request));
         record.duration_ns = ack::since_synack(synack_us);
-        record.detail = retransmits | acked << Record::ACKED_SHIFT;
+        record.detail = detail;
     });
 }
 
 #[inline(always)]
-fn cause(pass: &Pass, sk: *const u8) -> Outcome {
+fn cause(pass: &Pass, sk: *const u8, by_timer: bool) -> Outcome {
     if pass.kind == Kind::Icmp as u32 {
         Outcome::ExpiredIcmp
-    } else if pass.kind != Kind::Timer as u32 && pass.dropped.by_timer == 0 {
+    } else if pass.kind != Kind::Timer as u32 && !by_timer {
         // A packet for a request whose listener has closed, or a hand from outside.
         if listens(sk) { Outcome::ExpiredAborted } else { Outcome::ExpiredListenerClosed }
     } else if pass.kind != Kind::Timer as u32 {

@@ -42,10 +42,10 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     let from =
         if pass.kind == Kind::None as u32 { pass.former as *const u8 } else { former(request) };
     // The request may be gone when the pass ends.
-    pass.dropped.client = packet::peer::<Probed>(request);
+    pass.client = packet::peer::<Probed>(request);
     if clone == 0 {
         pass.seen |= seen::CLONE_FAILED;
-        tell(from, &pass.dropped.client, Outcome::MigrationFailed);
+        tell(from, &pass.client, Outcome::MigrationFailed);
         return;
     }
     pass.seen |= seen::CLONED;
@@ -58,7 +58,7 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
     // which `inet_child_forget` would tell.
     pass.clone = clone;
-    tell(from, &pass.dropped.client, Outcome::MigratedConnection);
+    tell(from, &pass.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
     gauge::entering::<M>(target, to, Queue::Accept);
@@ -72,7 +72,7 @@ pub fn lost<M: Memory>(pass: &mut Pass, sk: *const u8) -> *const u8 {
     let former = pass.former as *const u8;
     report::untally(listener::find::<M>(sk), Tally::MigratedHere);
     report::uncount(listener::find::<Probed>(former), Outcome::MigratedConnection);
-    tell(former, &pass.dropped.client, Outcome::MigrationFailed);
+    tell(former, &pass.client, Outcome::MigrationFailed);
     former
 }
 
@@ -99,12 +99,12 @@ pub fn after_timer(pass: &mut Pass) {
         (pass.saw(seen::CLONE_HASHED), !pass.saw(seen::HASH_RACE))
     };
     if hashed {
-        tell(pass.former as *const u8, &pass.dropped.client, Outcome::MigratedRequest);
+        tell(pass.former as *const u8, &pass.client, Outcome::MigratedRequest);
         let target = listener::find::<Probed>(pass.migrating_to as *const u8);
         report::tally(target, Tally::MigratedHere);
     } else if failed {
         // Else another CPU finished the handshake meanwhile: the kernel counts nothing.
-        tell(pass.former as *const u8, &pass.dropped.client, Outcome::MigrationFailed);
+        tell(pass.former as *const u8, &pass.client, Outcome::MigrationFailed);
     }
 }
 

@@ -37,7 +37,7 @@ pub mod seen {
     pub const NOT_PROVEN: u32 = 1 << 3;
     /// A cookie was made.
     pub const COOKIE_MADE: u32 = 1 << 4;
-    /// `tcp_try_fastopen` made a child.
+    /// Fast Open made a child and tried to queue it.
     pub const FASTOPEN_CHILD: u32 = 1 << 5;
     /// The request went into the hash of half-open requests.
     pub const HASHED: u32 = 1 << 6;
@@ -113,10 +113,10 @@ pub struct Pass {
     pub kind: u32,
     /// Bits of [`seen`].
     pub seen: u32,
-    /// The last segment whose `tcp_conn_request` ended on this CPU.
+    /// The segment with which `tcp_conn_request` was called, where its dispatch cannot tell by the pass.
     pub last_syn: u64,
-    /// The request that is being dropped: its listener, and what it was like.
-    pub dropped: Dropped,
+    /// The request that becomes a connection or is unlinked.
+    pub request: Request,
     /// The client, kept where the packet does not live to the end of the pass.
     pub client: Client,
     /// The kernel's counters when the pass began.
@@ -157,8 +157,8 @@ pub struct Kept {
     pub v4: [u64; 2],
     /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
     pub v6: [u64; 2],
-    /// The listener whose request is unlinked.
-    pub dropping: u64,
+    /// The request that is unlinked, its listener, and whether its own timer does it.
+    pub dropping: [u64; 3],
     /// The request whose SYN-ACK is sent again.
     pub resending: u64,
     /// The listener that another one is sought for, and the segment.
@@ -167,22 +167,17 @@ pub struct Kept {
     pub cloned: [u64; 2],
 }
 
-/// A half-open request at the moment that it is unlinked; its memory may be another's at once after.
+/// What is known of the half-open request of a pass.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-pub struct Dropped {
+pub struct Request {
     /// Its first SYN-ACK, microseconds.
     pub synack_us: u64,
-    /// How many SYN-ACKs were sent again.
-    pub retransmits: u32,
-    /// 1 if its final ACK had come and was refused or held back (`inet_request_sock.acked`).
-    pub acked: u32,
-    /// 1 if the request's own timer unlinks it.
-    pub by_timer: u32,
+    /// When it was unlinked: how many SYN-ACKs were sent again, and whether its final ACK had come and was
+    /// refused or held back, as in [`queue_trace_common::Record::detail`].
+    pub detail: u32,
     /// Filler.
     pub reserved: u32,
-    /// Who asked.
-    pub client: Client,
 }
 
 /// This CPU's scratch record.

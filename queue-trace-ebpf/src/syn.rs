@@ -11,12 +11,15 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, maps, mib, packet, report};
+use crate::{fastopen, listener, maps, mib, packet, report};
 
 /// A SYN reached `tcp_conn_request`.
 #[inline(always)]
-pub fn enter<M: Memory>(sk: *const u8) {
-    let Some(pass) = pass::open(Kind::Syn) else { return };
+pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
+    let Some(pass) = pass::open(Kind::Syn) else {
+        reached(skb);
+        return;
+    };
     pass.kept.sk = sk as u64;
     if M::DIRECT && config!(per_cpu_offset) != 0 {
         // For inner hooks, which have no typed socket.
@@ -27,11 +30,27 @@ pub fn enter<M: Memory>(sk: *const u8) {
     }
 }
 
-/// `tcp_conn_request` returns.
+/// `tcp_conn_request` returns, where not all of its callers are hooked.
 #[inline(always)]
 pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
-    let Some(pass) = pass::close(Kind::Syn) else { return };
-    pass.last_syn = skb as u64;
+    if let Some(pass) = pass::close(Kind::Syn) {
+        reached(skb);
+        done::<M>(pass, sk, skb);
+    }
+}
+
+/// Tells the end of the dispatch that this SYN was not refused by it.
+#[inline(always)]
+fn reached(skb: *const u8) {
+    if let Some(pass) = pass::current() {
+        pass.last_syn = skb as u64;
+    }
+}
+
+/// What became of the SYN.
+#[inline(always)]
+fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
+    fastopen::ends::<M>(pass, sk);
     let outcome = outcome::<M>(pass, sk);
     if config!(verify) != 0 {
         verify(&Counts::read::<M>(pass, sk).since(&pass.mib), outcome);
@@ -147,17 +166,18 @@ fn verify(moved: &Counts, outcome: Outcome) {
     }
 }
 
-/// `tcp_v4_conn_request` or its like returns: if `tcp_conn_request` was not reached, the SYN went to
-/// a broadcast or multicast address.
+/// `tcp_v4_conn_request` or its like returns, and with it `tcp_conn_request`. If that was not reached, the SYN
+/// went to a broadcast or multicast address.
 #[inline(always)]
 pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool) {
-    if !maps::armed() {
+    if let Some(pass) = pass::close(Kind::Syn) {
+        done::<M>(pass, sk, skb);
         return;
     }
     let Some(pass) = pass::current() else { return };
     let reached = pass.last_syn == skb as u64;
     pass.last_syn = 0;
-    if reached {
+    if reached || !maps::armed() {
         return;
     }
     let client = packet::client::<M>(skb);

@@ -1,4 +1,5 @@
-//! The dispatch of a SYN by address family: where broadcast and multicast destinations are refused.
+//! The dispatch of a SYN by address family: closes the SYN's pass, and refuses broadcast and multicast
+//! destinations.
 
 use aya_ebpf::macros::{fexit, kprobe, kretprobe};
 use aya_ebpf::programs::{FExitContext, ProbeContext, RetProbeContext};

@@ -1,4 +1,4 @@
-//! A SYN that passed the dispatch: opens and closes its pass.
+//! A SYN that passed the dispatch: opens its pass, and closes it where the dispatch is not hooked.
 
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext};
@@ -10,7 +10,7 @@ use crate::syn;
 
 #[fentry]
 fn tcp_conn_request_enter(ctx: FEntryContext) -> i32 {
-    syn::enter::<Typed>(ctx.arg(2));
+    syn::enter::<Typed>(ctx.arg(2), ctx.arg(3));
     0
 }
 
@@ -26,7 +26,7 @@ fn kprobe_tcp_conn_request(ctx: ProbeContext) -> u32 {
     if let Some(pass) = pass::current() {
         (pass.kept.sk, pass.kept.skb) = (sk as u64, word(&ctx, 3));
     }
-    syn::enter::<Probed>(sk);
+    syn::enter::<Probed>(sk, pointer(&ctx, 3));
     0
 }
 

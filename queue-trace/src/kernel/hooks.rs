@@ -128,12 +128,11 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
     hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).required(),
     hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry),
-    hook("tcp_try_fastopen_leave", "tcp_try_fastopen", Return).required(),
-    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry),
+    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry).required(),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
-    hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return),
+    hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return).required(),
     hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry).unless_slot_tells(),
     hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return)
         .shape(Parameters(4))
@@ -142,7 +141,6 @@ pub const HOOKS: &[Hook] = &[
         .shape(Parameters(5))
         .unless_slot_tells(),
     hook("hashdance_enter", "inet_csk_complete_hashdance", Entry).required(),
-    hook("queue_drop_enter", "__inet_csk_reqsk_queue_drop", Entry),
     hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return),
     hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry),
     hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return),
@@ -189,6 +187,17 @@ pub const HOOKS: &[Hook] = &[
 
 /// Functions of several shapes, one of which has to fit.
 const SHAPED: &[&str] = &["inet_csk_reqsk_queue_hash_add", "tcp_check_req"];
+
+/// The callers of `tcp_conn_request`, whose returns are as good as its own.
+const DISPATCH: &[&str] = &[
+    "tcp_v4_conn_request",
+    "tcp_v6_conn_request",
+    "subflow_v4_conn_request",
+    "subflow_v6_conn_request",
+];
+
+/// The function that they call.
+const END_OF_SYN: &str = "tcp_conn_request";
 
 /// Without one of these the MIB slot has to tell an overflow at the final ACK.
 const CHILD_MAKERS: &[&str] = &[
@@ -251,6 +260,12 @@ impl Plan {
             } else if hook.required {
                 return Err(indispensable(hook.function));
             }
+        }
+        let dispatched = |function: &&str| {
+            btf.function(function).is_none() || hooks.iter().any(|hook| hook.function == *function)
+        };
+        if DISPATCH.iter().all(dispatched) {
+            hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
         if let Some(missing) = SHAPED.iter().find(|function| !on(function)) {

@@ -44,10 +44,6 @@ const LOSSES: &[Loss] = &[
         .only_with("cookie_v6_init_sequence")
         .counters(&["SyncookiesSent", "ListenOverflows", "ListenDrops"]),
     loss(
-        &["inet_csk_reqsk_queue_add"],
-        "Fast Open connections that a closing listener drops (shown as syn_fastopen)",
-    ),
-    loss(
         &["__inet_csk_reqsk_queue_drop"],
         "half-open requests that end without a connection, and whether a refused final ACK was reset",
     )
