@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use super::dice::Dice;
 use super::plan::Plan;
@@ -14,11 +15,14 @@ use crate::harness::wire::Wire;
 
 /// How many SYN-ACKs are remembered.
 const REMEMBERED: usize = 200;
+/// What was sent has arrived after that, with nobody left who sends.
+const ARRIVAL: Duration = Duration::from_millis(50);
 
-/// Sends what nobody should send, until the storm is over; keeps the wire as long as the plan says.
-pub(super) fn trouble(world: &World, mut dice: Dice, plan: &Plan, laid: &Sender<()>) {
+/// Sends what nobody should send, until the storm is over; keeps the wire as long as the plan says. Tells when
+/// the wire is laid, and when the last segment of the storm has arrived.
+pub(super) fn trouble(world: &World, mut dice: Dice, plan: &Plan, tell: &Sender<()>) {
     let wire = Wire::lay(plan.wire);
-    laid.send(()).unwrap();
+    tell.send(()).unwrap();
     let mut outside = Outside {
         world,
         wire,
@@ -32,6 +36,9 @@ pub(super) fn trouble(world: &World, mut dice: Dice, plan: &Plan, laid: &Sender<
         outside.listen();
         pause(&mut dice, 8);
     }
+    // A busy processor leaves segments to a thread of the kernel.
+    std::thread::sleep(ARRIVAL);
+    tell.send(()).unwrap();
     while plan.wire_stays && !world.is_quiet() {
         pause(&mut dice, 20);
     }

@@ -57,11 +57,11 @@ pub(super) fn run(mut plan: Plan, signals: Signals) -> Facts {
         let (world, plan) = (&world, &plan);
         // Whatever fails in here, nobody may go on.
         let _end = End(world);
-        let (laid, wire) = channel();
+        let (tell, told) = channel();
         let troubles = dice.split();
-        scope.spawn(move || outside::trouble(world, troubles, plan, &laid));
+        scope.spawn(move || outside::trouble(world, troubles, plan, &tell));
         // To lay the wire takes long.
-        wire.recv().unwrap();
+        told.recv().unwrap();
         let mut people = Vec::new();
         for _ in 0..plan.clients {
             let dice = dice.split();
@@ -81,6 +81,8 @@ pub(super) fn run(mut plan: Plan, signals: Signals) -> Facts {
         let sockets = people.into_iter().flat_map(|person| person.join().unwrap());
         let sockets: Vec<_> = sockets.collect();
         others.into_iter().for_each(|other| other.join().unwrap());
+        // A SYN that is still under way would find its listener closed.
+        told.recv().unwrap();
         report.send(()).unwrap();
         // Sometimes clients leave first, sometimes listeners close with them inside.
         if dice.once_in(2) {
