@@ -17,7 +17,7 @@ pub use listener::{
     NOT_SEEN, Tally, Troubles,
 };
 pub use outcome::{Event, Outcome};
-pub use record::Record;
+pub use record::{Record, WAKE_NS};
 
 /// Length of a task's name in the kernel, with its terminating zero (`TASK_COMM_LEN`).
 pub const COMM_LENGTH: usize = 16;

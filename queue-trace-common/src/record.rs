@@ -2,6 +2,10 @@
 
 use crate::COMM_LENGTH;
 
+/// How often a CPU that writes records wakes the reader, nanoseconds. Whoever is woken looks again when that
+/// has passed.
+pub const WAKE_NS: u64 = 10_000_000;
+
 /// One queue event at one listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]

@@ -141,6 +141,8 @@ pub struct Pass {
     pub fastopen: crate::mib::FastopenCounts,
     /// The listener that `accept()` has just taken a child from, and the child; process context.
     pub taken: [u64; 2],
+    /// When this CPU last woke the reader of the records.
+    pub woke_ns: u64,
     /// Arguments for return probes.
     pub kept: Kept,
 }

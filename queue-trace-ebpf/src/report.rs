@@ -1,12 +1,13 @@
 //! Counting an outcome, and streaming its record.
 
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{LISTENER_STREAMS, Outcome, Record, Tally};
+use queue_trace_common::{LISTENER_STREAMS, Outcome, Record, Tally, WAKE_NS};
 
 use crate::config::{config, offset};
 use crate::listener::Listener;
 use crate::memory::Memory;
-use crate::pass::Client;
+use crate::pass::{self, Client};
 use crate::{gauge, maps};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
@@ -27,10 +28,12 @@ pub fn report<M: Memory>(
         return;
     };
     let record = entry.as_mut_ptr();
+    // SAFETY: the helper has no preconditions.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
     // SAFETY: the entry has room for one record; all of it is written before it is submitted.
     unsafe {
         record.write(Record {
-            time_ns: bpf_ktime_get_ns(),
+            time_ns: now_ns,
             slot: listener.slot,
             outcome: outcome as u8,
             accept_depth: M::read(sk, offset!(accept_depth)),
@@ -40,7 +43,19 @@ pub fn report<M: Memory>(
         });
         fill(&mut *record);
     }
-    entry.submit(0);
+    entry.submit(wakes(now_ns));
+}
+
+/// Whether this record wakes the reader: the first one of a CPU after [`WAKE_NS`] does. Whoever is woken looks
+/// again when that time has passed. To wake at each record would cost more than all the rest.
+#[inline(always)]
+fn wakes(now_ns: u64) -> u64 {
+    let Some(pass) = pass::current() else { return BPF_RB_FORCE_WAKEUP.into() };
+    if now_ns.wrapping_sub(pass.woke_ns) < WAKE_NS {
+        return BPF_RB_NO_WAKEUP.into();
+    }
+    pass.woke_ns = now_ns;
+    BPF_RB_FORCE_WAKEUP.into()
 }
 
 /// All zeros; `Default::default()` would be a call.

@@ -1,16 +1,25 @@
 //! The ring buffer of records.
 
 use std::io;
+use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use bytes::Buf;
-use queue_trace_common::{COMM_LENGTH, Record};
+use queue_trace_common::{COMM_LENGTH, Record, WAKE_NS};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, timeout_at};
+
+/// How long after a wake-up there may be records that nobody is woken for, with something to spare.
+const LOOK_AGAIN: Duration = Duration::from_nanos(WAKE_NS + WAKE_NS / 4);
+/// How often to look when nothing comes: a record whose writer was held up may have come after the last look.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// Reads records as they come.
 pub struct Records {
     ring: AsyncFd<RingBuf<MapData>>,
+    /// When to look without being woken.
+    again: Instant,
 }
 
 impl Records {
@@ -24,7 +33,7 @@ impl Records {
         // answers with the same one.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
             .map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Self { ring })
+        Ok(Self { ring, again: Instant::now() })
     }
 
     /// Waits for records and hands over what is there; stops early when `each` says so.
@@ -33,11 +42,22 @@ impl Records {
     ///
     /// When waiting fails.
     pub async fn read(&mut self, mut each: impl FnMut(Record) -> bool) -> io::Result<()> {
-        let mut ready = self.ring.readable_mut().await?;
-        if drain(ready.get_inner_mut(), &mut each) {
-            // Everything was read: only now may the readiness be taken back.
-            ready.clear_ready();
+        let Self { ring, again } = self;
+        let mut some = false;
+        let mut each = |record| {
+            some = true;
+            each(record)
+        };
+        if let Ok(ready) = timeout_at(*again, ring.readable_mut()).await {
+            let mut ready = ready?;
+            if drain(ready.get_inner_mut(), &mut each) {
+                // Everything was read: only now may the readiness be taken back.
+                ready.clear_ready();
+            }
+        } else {
+            drain(ring.get_mut(), &mut each);
         }
+        *again = Instant::now() + if some { LOOK_AGAIN } else { SELDOM };
         Ok(())
     }
 
