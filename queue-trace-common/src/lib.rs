@@ -7,11 +7,13 @@
 #![no_std]
 
 mod config;
+mod histogram;
 mod listener;
 mod outcome;
 mod record;
 
 pub use config::{Config, MAX_PORTS, MISSING, Offsets};
+pub use histogram::{BUCKETS, Histogram, below_ns, bucket};
 pub use listener::{
     CLOSED_KEY, Control, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef,
     NOT_SEEN, Tally, Troubles,

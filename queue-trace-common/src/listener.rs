@@ -1,6 +1,6 @@
 //! What the maps keep for each listener.
 
-use crate::{COMM_LENGTH, Outcome};
+use crate::{BUCKETS, COMM_LENGTH, Histogram, Outcome};
 
 /// Bit of [`ListenerRef::flags`]: this listener passes the filters, so its events are streamed.
 pub const LISTENER_STREAMS: u32 = 1;
@@ -69,6 +69,10 @@ pub struct Counters {
     pub outcomes: [u64; Outcome::COUNT],
     /// One count for each [`Tally`], by its number.
     pub tallies: [u64; Tally::COUNT],
+    /// How long accepted connections had waited.
+    pub waits: Histogram,
+    /// How long handshakes took: from the first SYN-ACK to the final ACK.
+    pub handshakes: Histogram,
     /// Greatest `sk_ack_backlog` that this CPU saw.
     pub accept_peak: u32,
     /// Greatest `icsk_accept_queue.qlen` that this CPU saw.
@@ -84,13 +88,17 @@ pub struct Counters {
 }
 
 /// Fills the last cache line.
-const COUNTERS_FILL: usize = 16 - (2 * (Outcome::COUNT + Tally::COUNT) + 5) % 16;
+const COUNTERS_FILL: usize = 16 - (COUNTERS_BYTES / 4) % 16;
+/// What stands before it.
+const COUNTERS_BYTES: usize = 8 * (Outcome::COUNT + Tally::COUNT + 2 * (BUCKETS + 1)) + 20;
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
             outcomes: [0; Outcome::COUNT],
             tallies: [0; Tally::COUNT],
+            waits: Histogram::default(),
+            handshakes: Histogram::default(),
             accept_peak: 0,
             syn_peak: 0,
             recent_accept_peak: 0,
@@ -189,7 +197,6 @@ impl Fault {
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);
-const _: () =
-    assert!(size_of::<Counters>() == 8 * (Outcome::COUNT + Tally::COUNT) + 20 + 4 * COUNTERS_FILL);
+const _: () = assert!(size_of::<Counters>() == COUNTERS_BYTES + 4 * COUNTERS_FILL);
 const _: () =
     assert!(size_of::<Troubles>() == 8 * (2 * Outcome::COUNT + Fault::COUNT + TROUBLES_FILL));

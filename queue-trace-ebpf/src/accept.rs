@@ -7,6 +7,7 @@ use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
 use crate::pass::{self, Kind};
+use crate::report::Timed;
 use crate::{entry, listener, maps, migrate, packet, report};
 
 /// `TCP_CLOSE`: where a child is whose client has reset the connection.
@@ -39,6 +40,7 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     let state: u8 = unsafe { M::read(child, offset!(state)) };
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
     let wait_ns = entry::waited_ns::<M>(child);
+    report::time(listener, Timed::Wait, wait_ns);
     report::report::<Probed>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);

@@ -11,6 +11,7 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, Request, seen};
+use crate::report::Timed;
 use crate::{listener, maps, migrate, packet, report};
 
 /// TCP flag bits of a segment.
@@ -93,10 +94,15 @@ fn tell<M: Memory>(
     outcome: Outcome,
     request: &Request,
 ) {
+    let established = matches!(outcome, Outcome::Established);
+    let handshake_ns = if established { since_synack(request.synack_us) } else { 0 };
+    if established {
+        report::time(listener, Timed::Handshake, handshake_ns);
+    }
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::client::<M>(skb));
         match outcome {
-            Outcome::Established => record.duration_ns = since_synack(request.synack_us),
+            Outcome::Established => record.duration_ns = handshake_ns,
             Outcome::ExpiredReset => {
                 record.duration_ns = since_synack(request.synack_us);
                 record.detail = request.detail;

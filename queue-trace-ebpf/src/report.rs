@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{LISTENER_STREAMS, Outcome, Record, Tally, WAKE_NS};
+use queue_trace_common::{BUCKETS, LISTENER_STREAMS, Outcome, Record, Tally, WAKE_NS, bucket};
 
 use crate::config::{config, offset};
 use crate::listener::Listener;
@@ -91,6 +91,34 @@ pub fn tally(listener: Listener, kind: Tally) {
     if let Some(counters) = maps::counters(listener.slot) {
         // SAFETY: this CPU's own value, and the index is that of a tally.
         unsafe { *(*counters).tallies.as_mut_ptr().add(kind as usize) += 1 };
+    }
+}
+
+/// What is timed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Timed {
+    /// The wait of a connection that was accepted.
+    Wait,
+    /// A handshake.
+    Handshake,
+}
+
+/// Counts how long something took.
+#[inline(always)]
+pub fn time(listener: Listener, timed: Timed, nanoseconds: u64) {
+    let bucket = bucket(nanoseconds);
+    if let Some(counters) = maps::counters(listener.slot) {
+        // SAFETY: this CPU's own value, and the index is that of a bucket.
+        unsafe {
+            let times = match timed {
+                Timed::Wait => &raw mut (*counters).waits,
+                Timed::Handshake => &raw mut (*counters).handshakes,
+            };
+            (*times).sum_ns += nanoseconds;
+            // Read back so that the compiler cannot know that the mask changes nothing: the verifier does not.
+            let bucket = (&raw const bucket).read_volatile() % BUCKETS;
+            *(&raw mut (*times).buckets).cast::<u64>().add(bucket) += 1;
+        }
     }
 }
 

@@ -86,6 +86,8 @@ impl Slots {
         for (sum, count) in totals.tallies.iter_mut().zip(cpu.tallies) {
             *sum = sum.wrapping_add(count);
         }
+        totals.waits.add(&cpu.waits);
+        totals.handshakes.add(&cpu.handshakes);
         totals.accept_peak = totals.accept_peak.max(cpu.accept_peak);
         totals.syn_peak = totals.syn_peak.max(cpu.syn_peak);
         if cpu.period == self.period {

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use queue_trace_common::{Event, ListenerInfo, MISSING, NOT_SEEN, Outcome, Record, Tally};
+use queue_trace_common::{
+    Event, Histogram, ListenerInfo, MISSING, NOT_SEEN, Outcome, Record, Tally,
+};
 
 use super::event::{Process, text};
 
@@ -101,6 +103,10 @@ pub struct Totals {
     pub outcomes: [u64; Outcome::COUNT],
     /// A count for each tally, by its number.
     pub tallies: [u64; Tally::COUNT],
+    /// How long accepted connections had waited.
+    pub waits: Histogram,
+    /// How long handshakes took.
+    pub handshakes: Histogram,
     /// How long the accept queue was full, nanoseconds.
     pub accept_full_ns: u64,
     /// How long the SYN queue was full, nanoseconds.
@@ -126,6 +132,8 @@ impl Default for Totals {
         Self {
             outcomes: [0; Outcome::COUNT],
             tallies: [0; Tally::COUNT],
+            waits: Histogram::default(),
+            handshakes: Histogram::default(),
             accept_full_ns: 0,
             syn_full_ns: 0,
             oldest_ns: None,
@@ -175,6 +183,8 @@ impl Totals {
         for (sum, count) in self.tallies.iter_mut().zip(other.tallies) {
             *sum = sum.wrapping_add(count);
         }
+        self.waits.add(&other.waits);
+        self.handshakes.add(&other.handshakes);
         self.accept_full_ns += other.accept_full_ns;
         self.syn_full_ns += other.syn_full_ns;
         self.oldest_ns = [self.oldest_ns, other.oldest_ns].into_iter().flatten().min();

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::clock::Clock;
 use super::pieces;
-use super::units::Time;
+use super::units::{Time, Within};
 use crate::source::Status;
 
 /// Writes the lines; `now_ns` is the time on the monotonic clock.
@@ -35,6 +35,9 @@ pub fn write(
             status.syn_peak,
             Time(status.syn_full_ns),
         )?;
+        if status.waits.count() > 0 {
+            write!(out, "; waits of accepted ones p99 {}", Within(&status.waits, 0.99))?;
+        }
         match status.oldest_ns {
             Some(since) => {
                 writeln!(out, "; the first waits for {}", Time(now_ns.saturating_sub(since)))?;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use queue_trace_common::{Event, Fault, Tally};
+use queue_trace_common::{Event, Fault, Histogram, Tally};
 
 use super::books;
 use super::text::printable;
-use super::units::Time;
+use super::units::{Time, Within};
 use crate::model::{Listener, ListenerTimes, Observed, Paid, RETRIES, Times, Totals};
 use crate::source::Snapshot;
 
@@ -72,8 +72,8 @@ fn write_listener(
     write_queues(out, facts, listener, totals)?;
     let none = ListenerTimes::default();
     let times = facts.observed.times(listener.id).unwrap_or(&none);
-    write_times(out, "wait", &times.wait, totals.of_event(Event::Accept))?;
-    write_times(out, "handshake", &times.handshake, totals.of_event(Event::Established))?;
+    write_times(out, "wait", &times.wait, &totals.waits)?;
+    write_times(out, "handshake", &times.handshake, &totals.handshakes)?;
     write_paid(out, &facts.observed.clients().paid(listener.id, facts.now_ns))
 }
 
@@ -148,22 +148,23 @@ fn write_queues(
     }
 }
 
-fn write_times(out: &mut impl Write, name: &str, times: &Times, of: u64) -> io::Result<()> {
-    if times.count() == 0 {
-        return Ok(());
+/// From the records, if all were delivered; else from what the kernel side counted, by powers of two.
+fn write_times(
+    out: &mut impl Write,
+    name: &str,
+    times: &Times,
+    counted: &Histogram,
+) -> io::Result<()> {
+    if counted.count() > times.count() {
+        let [half, most, nearly_all] = [0.5, 0.9, 0.99].map(|share| Within(counted, share));
+        writeln!(out, "  {name:<17} p50 {half}, p90 {most}, p99 {nearly_all}")
+    } else if times.count() > 0 {
+        let [half, most, nearly_all] = [0.5, 0.9, 0.99].map(|share| Time(times.quantile(share)));
+        let max = Time(times.max());
+        writeln!(out, "  {name:<17} p50 {half}, p90 {most}, p99 {nearly_all}, max {max}")
+    } else {
+        Ok(())
     }
-    write!(
-        out,
-        "  {name:<17} p50 {}, p90 {}, p99 {}, max {}",
-        Time(times.quantile(0.5)),
-        Time(times.quantile(0.9)),
-        Time(times.quantile(0.99)),
-        Time(times.max()),
-    )?;
-    if times.count() < of {
-        write!(out, " ({} of {of})", times.count())?;
-    }
-    writeln!(out)
 }
 
 fn write_paid(out: &mut impl Write, paid: &Paid) -> io::Result<()> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use queue_trace_common::{Histogram, below_ns};
+
 /// Nanoseconds, shown with three significant digits in the unit that fits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Time(pub(super) u64);
@@ -19,9 +21,31 @@ impl fmt::Display for Time {
     }
 }
 
+/// A quantile of times that were counted by powers of two: `<1.02 ms`, or how long the longest took at least.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within<'a>(pub(super) &'a Histogram, pub(super) f64);
+
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bucket = self.0.quantile(self.1).unwrap_or_default();
+        match (below_ns(bucket), bucket.checked_sub(1).and_then(below_ns)) {
+            (Some(end), _) => write!(f, "<{}", Time(end)),
+            (None, begin) => write!(f, "≥{}", Time(begin.unwrap_or_default())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quantile_is_below_the_end_of_its_bucket() {
+        let mut times = Histogram::default();
+        (times.buckets[10], times.buckets[31]) = (99, 1);
+        assert_eq!(Within(&times, 0.99).to_string(), "<1.02 ms");
+        assert_eq!(Within(&times, 1.0).to_string(), "≥1074 s");
+    }
 
     #[test]
     fn three_digits_in_the_unit_that_fits() {

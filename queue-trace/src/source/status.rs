@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use super::Live;
+use queue_trace_common::Histogram;
+
 use crate::model::{Listener, Totals};
 
 /// One listener since the last status.
@@ -18,6 +20,8 @@ pub struct Status {
     pub accept_full_ns: u64,
     /// How long the SYN queue was full, nanoseconds.
     pub syn_full_ns: u64,
+    /// How long the connections had waited that were accepted.
+    pub waits: Histogram,
     /// Since when the connection waits that has waited longest, on the monotonic clock.
     pub oldest_ns: Option<u64>,
 }
@@ -32,6 +36,7 @@ pub(super) struct Seen {
     syn_full_ns: u64,
     waiting: u64,
     half_open: u64,
+    waits: Histogram,
 }
 
 impl Live {
@@ -46,15 +51,19 @@ impl Live {
         let mut all = Vec::new();
         let mut now = Before::new();
         for (listener, totals) in listeners {
-            let Totals { accept_full_ns, syn_full_ns, waiting, half_open, .. } = totals;
+            let Totals { accept_full_ns, syn_full_ns, waiting, half_open, waits, .. } = totals;
             let before = self.before.get(&listener.id).copied().unwrap_or_default();
-            now.insert(listener.id, Seen { accept_full_ns, syn_full_ns, waiting, half_open });
+            now.insert(
+                listener.id,
+                Seen { accept_full_ns, syn_full_ns, waiting, half_open, waits },
+            );
             let status = Status {
                 // What was in a queue at the beginning belongs to the interval.
                 accept: (waiting, totals.recent_accept_peak.max(before.waiting as u32)),
                 syn_peak: totals.recent_syn_peak.max(before.half_open as u32),
                 accept_full_ns: accept_full_ns.saturating_sub(before.accept_full_ns),
                 syn_full_ns: syn_full_ns.saturating_sub(before.syn_full_ns),
+                waits: waits.since(&before.waits),
                 oldest_ns: totals.oldest_ns,
                 listener,
             };
