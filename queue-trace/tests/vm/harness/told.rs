@@ -36,7 +36,7 @@ impl Section {
 }
 
 /// A time as the summary writes it, like `4.21 s`; its last digit may be rounded.
-fn duration(text: &str) -> Duration {
+pub(crate) fn duration(text: &str) -> Duration {
     let (number, unit) = text.split_once(' ').unwrap();
     let unit = match unit {
         "ns" => 1e-9,

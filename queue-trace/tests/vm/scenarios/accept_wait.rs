@@ -9,9 +9,11 @@ use std::{fs, thread};
 use crate::harness::client::Client;
 use crate::harness::events::Events;
 use crate::harness::family::Family;
+use crate::harness::namespace;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
-use crate::harness::tracer::Place;
+use crate::harness::told::duration;
+use crate::harness::tracer::{Place, Tracer};
 use crate::harness::wait;
 
 /// How long the server leaves a connection waiting.
@@ -47,6 +49,38 @@ pub(super) fn run(family: Family) {
         assert!(least >= PAUSE, "{least:?}");
         assert_wait(&trace.events, &second, least, most);
     });
+}
+
+/// Waits are counted in the kernel by powers of two, also where no accept is streamed: nine short ones and a
+/// long one.
+pub(super) fn counted(family: Family) {
+    let tracer = Tracer::start(Place::Outside, namespace::inode(), &["--event", "syn_refused"]);
+    let server = Server::listen(family.loopback(8080), 5);
+    let waits: Vec<_> = (0..10)
+        .map(|round| {
+            let client = server.fill(1).remove(0);
+            let entered = Instant::now();
+            thread::sleep(if round == 0 { PAUSE } else { Duration::ZERO });
+            server.accept().wait_bounds(client.called, entered)
+        })
+        .collect();
+    let trace = tracer.stop();
+
+    assert_eq!(trace.events.count("accept"), 0);
+    let row = trace.summary.only(server.address).row("wait").expect("waits are told").to_owned();
+    let told = |name: &str| {
+        let value = row.split(", ").find_map(|part| part.strip_prefix(name)).unwrap();
+        duration(value.strip_prefix(" <").unwrap())
+    };
+    // The end of a bucket, of which three digits are shown; the bucket begins at half of it.
+    let holds = |end: Duration, (least, most): (Duration, Duration)| {
+        least <= end.mul_f64(1.01) && end.mul_f64(0.49) <= most
+    };
+    assert!(holds(told("p99"), waits[0]), "{row}, and the longest was {:?}", waits[0]);
+    let mut short = waits[1..].to_vec();
+    short.sort_unstable();
+    let (least, most) = (short[0].0, short.iter().map(|(_, most)| *most).max().unwrap());
+    assert!(holds(told("p50"), (least, most)), "{row}, and the short ones were {short:?}");
 }
 
 fn assert_wait(events: &Events, client: &Client, least: Duration, most: Duration) {

@@ -103,6 +103,8 @@ pub(super) fn since_last() {
     assert!(now.contains(&3) && now.contains(&1), "{lines:#?}");
     let full: Vec<_> = lines.iter().map(|line| after(line, "full for ")).collect();
     assert!(full[0] != "0 ns" && full.last() == Some(&"0 ns"), "{lines:#?}");
+    let accepts = lines.iter().filter(|line| line.contains("; waits of accepted ones p99 <"));
+    assert_eq!(accepts.count(), 2, "two were accepted in one interval, one in another: {lines:#?}");
     let waits = |line: &&&str| line.contains("; the first waits for ");
     assert!(lines.iter().filter(waits).count() >= 3, "{lines:#?}");
 }

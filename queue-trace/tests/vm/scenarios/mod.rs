@@ -84,6 +84,7 @@ const TOGETHER: &[(&str, ForFamily)] = &[
 const ALONE: &[(&str, ForFamily)] = &[
     ("ordinary::inside", ordinary::inside),
     ("accept_wait", accept_wait::run),
+    ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
 ];
