@@ -12,7 +12,7 @@ use crate::workspace;
 /// A rise of more than that many percent fails.
 const TOLERANCE: f64 = 3.0;
 
-/// Instructions that counting adds to a connection, by kernel.
+/// Instructions of counting's programs for a connection, by kernel.
 type Baseline = BTreeMap<String, u64>;
 
 fn path() -> PathBuf {
@@ -30,7 +30,7 @@ fn read() -> Result<Baseline> {
 pub(super) fn store(measured: &[Figures]) -> Result<()> {
     let mut baseline = read().unwrap_or_default();
     for figures in measured {
-        baseline.insert(figures.kernel.clone(), added(figures)?.round() as u64);
+        baseline.insert(figures.kernel.clone(), instructions(figures)?.round() as u64);
     }
     std::fs::write(path(), serde_json::to_string_pretty(&baseline)? + "\n")?;
     Ok(())
@@ -45,21 +45,21 @@ pub(super) fn check(measured: &[Figures]) -> Result<bool> {
         let stored = baseline
             .get(kernel)
             .with_context(|| format!("no figure is stored for Linux {kernel}: --bless does"))?;
-        let now = added(figures)?;
+        let now = instructions(figures)?;
         let rise = rise(*stored, now);
         let verdict = if rise > TOLERANCE { "too much" } else { "fine" };
         good &= rise <= TOLERANCE;
         println!(
-            "Linux {kernel}: counting adds {now:.0} instructions per connection, stored {stored}: \
-             {rise:+.1} %, {verdict}"
+            "Linux {kernel}: counting's programs take {now:.0} instructions per connection, stored \
+             {stored}: {rise:+.1} %, {verdict}"
         );
     }
     Ok(good)
 }
 
-fn added(figures: &Figures) -> Result<f64> {
+fn instructions(figures: &Figures) -> Result<f64> {
     figures
-        .added(Tracer::Counting, Scenario::Connection)
+        .of_programs(Tracer::Counting, Scenario::Connection)
         .with_context(|| format!("counting was not measured on Linux {}", figures.kernel))
 }
 

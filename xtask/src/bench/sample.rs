@@ -34,6 +34,11 @@ impl Tracer {
         Self::BpftraceKfunc,
     ];
 
+    /// Whether it is somebody else's program.
+    pub(crate) const fn is_peer(self) -> bool {
+        matches!(self, Self::Tcpsynbl | Self::BpftraceKprobe | Self::BpftraceKfunc)
+    }
+
     /// As the load generator takes it on its command line, and JSON has it.
     pub(crate) fn key(self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();

@@ -32,6 +32,14 @@ impl Figures {
         median(self.costs(scenario).filter(|cost| cost.0 == tracer).map(|cost| cost.2 - cost.1))
     }
 
+    /// Instructions of a watcher's programs for an operation, the kernel's own for measuring them included: the
+    /// same on each run, where the whole varies with the kernel's random numbers.
+    pub(super) fn of_programs(&self, tracer: Tracer, scenario: Scenario) -> Option<f64> {
+        let parts = self.parts(tracer);
+        let parts: Vec<_> = parts.values().filter_map(|of| of.get(&scenario)).collect();
+        (!parts.is_empty()).then(|| parts.iter().map(|part| part.instructions).sum())
+    }
+
     /// Those of them that its process takes.
     fn reader(&self, tracer: Tracer, scenario: Scenario) -> Option<f64> {
         median(self.costs(scenario).filter(|cost| cost.0 == tracer).map(|cost| cost.3))

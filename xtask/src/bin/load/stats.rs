@@ -53,8 +53,9 @@ fn parts(tracer: Tracer, scenario: Scenario, hooks: &[Hook]) -> Result<()> {
     };
     let batch = scenario::measure(scenario, scenario::operations(scenario), &turn)?;
     let programs = programs()?;
-    // The kernel keeps 15 bytes of a name, but queue-trace loads in the order of its hooks.
-    let named = hooks.len() == programs.len();
+    // The kernel keeps 15 bytes of a name, but queue-trace loads in the order of its hooks, and then the
+    // program that looks at the queues.
+    let named = [hooks.len(), hooks.len() + 1].contains(&programs.len());
     for (place, program) in programs.into_iter().enumerate() {
         let earlier = before.get(&program.id());
         let runs = program.run_count() - earlier.map_or(0, ProgramInfo::run_count);
