@@ -10,6 +10,7 @@ use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
 use super::btf::Btf;
 use super::hooks::{Hook, Plan, Tier};
 use super::misses::Misses;
+pub use super::programs::Took;
 use super::programs::{self, Refusal};
 use super::{offsets, preflight, symbols, types};
 
@@ -55,6 +56,8 @@ pub struct Attached {
     pub slots: u32,
     /// Whether the cookies of network namespaces are known.
     pub netns_cookies: bool,
+    /// What it took; with a tier that failed and hooks that were refused.
+    pub took: Took,
 }
 
 impl Attached {
@@ -103,20 +106,23 @@ impl From<String> for AttachError {
 /// One line for the user: no privileges, no BTF, a kernel that refuses tracing.
 pub fn attach(settings: &Settings) -> Result<Attached, AttachError> {
     preflight::check()?;
-    let btf = types::read(settings.types.as_deref()).map_err(|error| error.to_string())?;
+    let mut took = Took::default();
+    let btf = programs::timed(&mut took.types, || types::read(settings.types.as_deref()))
+        .map_err(|error| error.to_string())?;
     // With a file, the kernel most likely lacks what fentry needs.
     let wanted = settings.tier.or(settings.types.as_ref().map(|_| Tier::Kprobe));
     if let Some(tier) = wanted {
-        return attach_by(tier, &btf, settings);
+        return attach_by(tier, &btf, settings, &mut took);
     }
-    let refusal = match attach_by(Tier::Fentry, &btf, settings) {
+    let refusal = match attach_by(Tier::Fentry, &btf, settings, &mut took) {
         Err(refusal) if !refusal.denied => refusal,
         done => return done,
     };
-    let mut attached = attach_by(Tier::Kprobe, &btf, settings).map_err(|error| AttachError {
-        line: format!("{error} (and before, by fentry: {refusal})"),
-        denied: error.denied,
-    })?;
+    let mut attached =
+        attach_by(Tier::Kprobe, &btf, settings, &mut took).map_err(|error| AttachError {
+            line: format!("{error} (and before, by fentry: {refusal})"),
+            denied: error.denied,
+        })?;
     attached.plan.refusal = Some(refusal.line);
     Ok(attached)
 }
@@ -125,11 +131,17 @@ pub fn attach(settings: &Settings) -> Result<Attached, AttachError> {
 ///
 /// A hook that the kernel refuses to attach is left out, and the whole is loaded anew, because the
 /// programs have to know what stands in for it.
-fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, AttachError> {
-    let offsets = offsets::resolve(btf).map_err(|error| error.to_string())?;
+fn attach_by(
+    tier: Tier,
+    btf: &Btf,
+    settings: &Settings,
+    took: &mut Took,
+) -> Result<Attached, AttachError> {
+    let offsets = programs::timed(&mut took.types, || offsets::resolve(btf))
+        .map_err(|error| error.to_string())?;
     let types = match tier {
         Tier::Fentry => Some(
-            aya::Btf::from_sys_fs()
+            programs::timed(&mut took.types, aya::Btf::from_sys_fs)
                 .map_err(|error| format!("cannot read this kernel's BTF: {error}"))?,
         ),
         Tier::Kprobe => {
@@ -150,11 +162,12 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
         let mut config = configuration(&mut plan, offsets, per_cpu_offset, settings);
         config.cpus = cpus;
         config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
-        let mut ebpf = load(types.as_ref(), &config, slots).map_err(|error| AttachError {
+        let loaded = programs::timed(&mut took.load, || load(types.as_ref(), &config, slots));
+        let mut ebpf = loaded.map_err(|error| AttachError {
             line: explain(&error, None),
             denied: programs::denied(&error),
         })?;
-        match programs::hook_all(&mut ebpf, types.as_ref(), &plan) {
+        match programs::hook_all(&mut ebpf, types.as_ref(), &plan, took) {
             Ok(()) => {
                 let look = ebpf.program_mut(LOOK).and_then(|look| look.try_into().ok());
                 if let Some(look) = look {
@@ -165,7 +178,7 @@ fn attach_by(tier: Tier, btf: &Btf, settings: &Settings) -> Result<Attached, Att
                 }
                 let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
                 plan.refused = reasons;
-                return Ok(Attached { ebpf, plan, slots, netns_cookies });
+                return Ok(Attached { ebpf, plan, slots, netns_cookies, took: *took });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
                 reasons.push(explain(&*refusal.error, Some(refusal.hook)));

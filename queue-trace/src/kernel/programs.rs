@@ -2,11 +2,31 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::programs::{FEntry, FExit, KProbe, Program, ProgramError};
 
 use super::hooks::{At, Hook, Plan, Tier};
+
+/// What it took to get ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Took {
+    /// Reading the kernel's types, and finding in them where things are.
+    pub types: Duration,
+    /// Loading maps and programs; most of it is the kernel's verifier.
+    pub load: Duration,
+    /// Attaching the programs.
+    pub attach: Duration,
+}
+
+/// Adds what something takes.
+pub(super) fn timed<T>(took: &mut Duration, what: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let done = what();
+    *took += begin.elapsed();
+    done
+}
 
 /// A hook that the kernel did not take, and why.
 pub(super) struct Refusal {
@@ -21,11 +41,13 @@ impl Refusal {
     }
 }
 
-/// Attaches all hooks of a plan, in its order; `types` are those that fentry asks for.
+/// Attaches all hooks of a plan, in its order; `types` are those that fentry asks for. What the kernel's verifier
+/// takes is told apart from attaching.
 pub(super) fn hook_all(
     ebpf: &mut Ebpf,
     types: Option<&aya::Btf>,
     plan: &Plan,
+    took: &mut Took,
 ) -> Result<(), Refusal> {
     for hook in &plan.hooks {
         let refusal = |error| Refusal { hook: *hook, error };
@@ -33,8 +55,8 @@ pub(super) fn hook_all(
             .program_mut(hook.program)
             .ok_or_else(|| refusal(format!("the object has no program {}", hook.program).into()))?;
         match (plan.tier, types) {
-            (Tier::Fentry, Some(types)) => hook_fentry(program, hook, types),
-            _ => hook_kprobe(program, hook),
+            (Tier::Fentry, Some(types)) => hook_fentry(program, hook, types, took),
+            _ => hook_kprobe(program, hook, took),
         }
         .map_err(refusal)?;
     }
@@ -45,27 +67,32 @@ fn hook_fentry(
     program: &mut Program,
     hook: &Hook,
     types: &aya::Btf,
+    took: &mut Took,
 ) -> Result<(), Box<dyn StdError + Send + Sync>> {
     match hook.at {
         At::Entry => {
             let program: &mut FEntry = program.try_into()?;
-            program.load(hook.function, types)?;
-            program.attach()?;
+            timed(&mut took.load, || program.load(hook.function, types))?;
+            timed(&mut took.attach, || program.attach())?;
         }
         At::Return => {
             let program: &mut FExit = program.try_into()?;
-            program.load(hook.function, types)?;
-            program.attach()?;
+            timed(&mut took.load, || program.load(hook.function, types))?;
+            timed(&mut took.attach, || program.attach())?;
         }
     }
     Ok(())
 }
 
 /// The program itself knows whether it is for the entry or the return.
-fn hook_kprobe(program: &mut Program, hook: &Hook) -> Result<(), Box<dyn StdError + Send + Sync>> {
+fn hook_kprobe(
+    program: &mut Program,
+    hook: &Hook,
+    took: &mut Took,
+) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let program: &mut KProbe = program.try_into()?;
-    program.load()?;
-    program.attach(hook.function, 0)?;
+    timed(&mut took.load, || program.load())?;
+    timed(&mut took.attach, || program.attach(hook.function, 0))?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::books;
 use super::units::Time;
+use crate::kernel::attach::Took;
 use crate::kernel::hooks::At;
 use crate::model::Totals;
 use crate::procfs::Sysctls;
@@ -39,6 +40,9 @@ pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
         plan.hooks.len(),
         plan.tier.name()
     )?;
+    let Took { types, load, attach } = found.start.took;
+    let [types, load, attach] = [types, load, attach].map(time);
+    writeln!(out, "read the kernel's types in {types}, loaded in {load}, attached in {attach}")?;
     if let Some(refusal) = &plan.refusal {
         writeln!(out, "by kprobes, because fentry fails here: {refusal}")?;
     }
@@ -76,13 +80,17 @@ pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
     write_watch(out, found)
 }
 
+fn time(duration: Duration) -> Time {
+    Time(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
 fn write_watch(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
     let mut sum = Totals::default();
     found.snapshot.listeners.iter().for_each(|(_, totals)| sum.add(totals));
     writeln!(
         out,
         "\nwatched for {}: {} listeners with events, {} there before",
-        Time(u64::try_from(found.watched.as_nanos()).unwrap_or(u64::MAX)),
+        time(found.watched),
         found.snapshot.listeners.len(),
         found.start.listeners
     )?;

@@ -11,6 +11,7 @@ use super::books::{Books, Identity};
 use super::names::Names;
 use super::seeds::Seeds;
 use super::status::Before;
+use crate::kernel::attach::Took;
 use crate::kernel::attach::{Attached, Settings, attach};
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
@@ -27,6 +28,8 @@ const LATE_EVENTS: Duration = Duration::from_secs(125);
 pub struct Start {
     /// What was attached.
     pub plan: Plan,
+    /// What attaching took.
+    pub took: Took,
     /// Listeners that were there already.
     pub listeners: usize,
     /// What could not be seen, one line each.
@@ -87,6 +90,7 @@ impl Live {
             });
         let start = Start {
             plan: attached.plan.clone(),
+            took: attached.took,
             listeners: seeds.count(),
             notes: seeds.notes.clone(),
         };

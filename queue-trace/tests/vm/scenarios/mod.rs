@@ -31,6 +31,7 @@ mod flood;
 mod full_queue;
 mod gauges;
 mod half_open_ends;
+mod left_behind;
 mod listen_again;
 mod migration;
 mod mptcp;
@@ -95,6 +96,7 @@ const ALONE_ONCE: &[(&str, fn())] = &[
     ("doctor", doctor::run),
     ("gauges::since_last", gauges::since_last),
     ("degradation", degradation::run),
+    ("left_behind", left_behind::run),
     ("namespaces", namespaces::run),
     ("command_line::wrong_usage", command_line::wrong_usage),
     ("command_line::not_root", command_line::not_root),
