@@ -13,8 +13,11 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     setup::for_build()?;
     command::run(workspace::cargo().args(["fmt", "--all", "--check"]))?;
-    // Without features only the program: tests may take them for granted.
-    for what in [&["--all-targets"][..], &["--package=queue-trace", "--no-default-features"]] {
+    // The scenarios are no test here, so that "all" leaves them out. Without features only the program: tests may
+    // take those for granted.
+    let scenarios = ["--package=queue-trace", "--test=vm"];
+    let bare = ["--package=queue-trace", "--no-default-features"];
+    for what in [&["--all-targets"][..], &scenarios, &bare] {
         let lints = ["--", "-Dwarnings"];
         command::run(workspace::cargo().args(["clippy", "--quiet"]).args(what).args(lints))?;
     }

@@ -12,6 +12,7 @@ use super::hooks::{Hook, Plan, Tier};
 use super::misses::Misses;
 pub use super::programs::Took;
 use super::programs::{self, Refusal};
+use super::tracefs::Leftovers;
 use super::{offsets, preflight, symbols, types};
 
 /// The kernel side, as the build script made it.
@@ -58,6 +59,8 @@ pub struct Attached {
     pub netns_cookies: bool,
     /// What it took; with a tier that failed and hooks that were refused.
     pub took: Took,
+    // Behind the programs: dropped after them.
+    _leftovers: Option<Leftovers>,
 }
 
 impl Attached {
@@ -149,6 +152,7 @@ fn attach_by(
             None
         }
     };
+    let leftovers = (tier == Tier::Kprobe).then(Leftovers::of_the_dead);
     let left_out = |hook: &&Hook| {
         settings.without.iter().any(|name| name == hook.program || name == hook.function)
     };
@@ -178,7 +182,14 @@ fn attach_by(
                 }
                 let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
                 plan.refused = reasons;
-                return Ok(Attached { ebpf, plan, slots, netns_cookies, took: *took });
+                return Ok(Attached {
+                    ebpf,
+                    plan,
+                    slots,
+                    netns_cookies,
+                    took: *took,
+                    _leftovers: leftovers,
+                });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
                 reasons.push(explain(&*refusal.error, Some(refusal.hook)));

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use aya::Ebpf;
 
 use super::hooks::Tier;
+use super::tracefs;
 
 /// What the kernel tells of skipped calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,16 +62,9 @@ fn of_links() -> Option<u64> {
     (!counts.is_empty()).then(|| counts.iter().sum())
 }
 
-/// Where tracefs may be.
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-
-/// Skipped calls of probes that stand in tracefs: there aya puts them on a kernel whose release, such as
-/// `7.3-cloud-amd64`, it cannot read.
+/// Skipped calls of probes that stand in tracefs.
 fn of_events() -> Option<u64> {
-    let profile = TRACEFS
-        .iter()
-        .find_map(|folder| fs::read_to_string(format!("{folder}/kprobe_profile")).ok())?;
-    of_profile(&profile, &format!("aya_{}_", std::process::id()))
+    of_profile(&tracefs::read("kprobe_profile")?, &tracefs::own_prefix())
 }
 
 /// The sum over the events whose names begin so: each line has a name, and how often the probe was hit

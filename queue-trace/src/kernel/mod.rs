@@ -12,4 +12,5 @@ pub mod ring;
 pub mod shared;
 pub mod slots;
 pub mod symbols;
+mod tracefs;
 pub mod types;

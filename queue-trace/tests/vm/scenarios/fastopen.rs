@@ -149,14 +149,14 @@ fn fast_open(wire: &Wire, client: SocketAddr, server: &Server) {
 
 /// Waits for the SYN-ACK and acknowledges it.
 fn acknowledge(wire: &Wire, client: SocketAddr, server: &Server) {
-    let synack = wire.reply(client, |reply| reply.is_synack());
+    let synack = wire.reply(client, packets::Reply::is_synack);
     let acknowledgment = synack.sequence.wrapping_add(1);
     wire.send(&packets::ack(client, server.address, acknowledgment));
 }
 
 /// The same of a SYN-ACK that acknowledges the data of the SYN.
 fn acknowledge_data(wire: &Wire, client: SocketAddr, server: &Server) {
-    let synack = wire.reply(client, |reply| reply.is_synack());
+    let synack = wire.reply(client, packets::Reply::is_synack);
     assert_eq!(synack.acknowledgment, CLIENT_START + 1 + DATA.len() as u32);
     wire.send(&packets::segment(client, server.address, |tcp| {
         tcp.sequence_number = synack.acknowledgment;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::client::Client;
 use crate::harness::family::Family;
 use crate::harness::namespace;
+use crate::harness::packets;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::sysctl;
@@ -41,7 +42,7 @@ pub(super) fn run(family: Family) {
     let flooded = Server::listen(wire.server(8003), 2);
     let begin = Instant::now();
     wire.flood(0..3, flooded.address);
-    wire.reply(wire.client(2), |reply| reply.is_synack());
+    wire.reply(wire.client(2), packets::Reply::is_synack);
     let flooding = (Instant::now(), begin);
     wait::until("the first request's end", || flooded.half_open() < 3);
     let syn_full = (flooding.0.elapsed(), flooding.1.elapsed());
