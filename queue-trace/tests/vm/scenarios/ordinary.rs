@@ -12,6 +12,7 @@ use crate::harness::family::Family;
 use crate::harness::scene::Scene;
 use crate::harness::server::{Accepted, Server};
 use crate::harness::tracer::{Place, Trace};
+use crate::harness::wait;
 
 const CONNECTIONS: usize = 20;
 
@@ -46,10 +47,12 @@ pub(super) fn dual_stack() {
     }
 }
 
-/// Connects and accepts, one by one.
+/// Connects and accepts, one by one: whoever waits in `accept()` on another processor takes a connection before
+/// its final ACK has been dealt with.
 fn serve(server: &Server, address: SocketAddr) -> Vec<(Client, Accepted)> {
     let one = |_| {
         let client = Client::connect(address);
+        wait::until("a connection to be queued", || server.depth() == 1);
         (client, server.accept())
     };
     (0..CONNECTIONS).map(one).collect()
