@@ -69,11 +69,15 @@ offsets! {
     synack_time,
     /// `tcp_sock.rcvq_space.time`, u64, microseconds of the monotonic clock.
     entry_time,
+    /// `tcp_sock.srtt_us`, u32, eighths of microseconds.
+    round_trip,
     /// `inet_connection_sock.icsk_accept_queue.rskq_accept_head`, pointer to the request whose child has
     /// waited longest.
     accept_head,
     /// `socket.sk`, pointer.
     socket_sk,
+    /// `sk_buff.protocol`, u16, network order.
+    skb_protocol,
     /// `sk_buff.head`, pointer.
     skb_head,
     /// `sk_buff.network_header`, u16.
@@ -90,6 +94,8 @@ offsets! {
     netns,
     /// `net.net_cookie`, u64; without it, the number of a namespace that is gone may be another's.
     netns_cookie,
+    /// `net.hash_mix`, u32.
+    hash_mix,
     /// `net.core.sysctl_somaxconn`, i32.
     somaxconn,
     /// `sock.sk_protocol`, u16.
@@ -112,6 +118,10 @@ offsets! {
     task_stack,
     /// From there, the first argument of the system call that the task is in, u32.
     call_argument,
+    /// `task_struct.pid`, i32: the number of a thread.
+    task_pid,
+    /// `task_struct.__state` or, before 5.14, `state`: its lower u32.
+    task_state,
     /// `net.mib.net_statistics`, per-CPU pointer to an array of u64.
     statistics,
     /// Index of `LINUX_MIB_LISTENOVERFLOWS` in it.
@@ -122,6 +132,8 @@ offsets! {
     syn_queue_full_drops,
     /// Index of `LINUX_MIB_TCPREQQFULLDOCOOKIES`.
     syn_queue_full_cookies,
+    /// Index of `LINUX_MIB_SYNCOOKIESSENT`.
+    cookies_sent,
     /// Index of `LINUX_MIB_TCPFASTOPENCOOKIEREQD`.
     fastopen_cookie_requests,
     /// Index of `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW`.
@@ -149,6 +161,12 @@ pub struct Config {
     /// 1: tell a full SYN queue from a full accept queue by this CPU's MIB slot, because the kernel
     /// has no `tcp_syn_flood_action` to hook.
     pub syn_by_mib: u32,
+    /// 1: tell by the MIB slot whether a cookie was sent; 0: by whether one was made.
+    pub cookie_by_mib: u32,
+    /// 1: a SYN can still be dropped after its cookie was counted as sent (`CONFIG_TCP_AO`).
+    pub cookie_can_drop: u32,
+    /// 1: from pass to pass it is known what the MIB slots are; see the kernel side's `ledger`.
+    pub ledgers: u32,
     /// 1: tell an overflow at the final ACK by the MIB slot; 0: by how far the kernel got.
     pub ack_by_mib: u32,
     /// 1: count accepted connections when `accept()` takes them, because the kernel has no
@@ -164,8 +182,8 @@ pub struct Config {
     pub acked_mask: u32,
     /// How many CPUs there can be: as many values each slot has in `COUNTERS`.
     pub cpus: u32,
-    /// Filler.
-    pub reserved: u32,
+    /// So many processes that accept are told apart; 0: none.
+    pub workers: u32,
 }
 
 impl Config {
@@ -177,6 +195,9 @@ impl Config {
         ports: [0; MAX_PORTS],
         port_count: 0,
         syn_by_mib: 0,
+        cookie_by_mib: 0,
+        cookie_can_drop: 0,
+        ledgers: 0,
         ack_by_mib: 0,
         no_graft: 0,
         migrate_by_mib: 0,
@@ -184,7 +205,7 @@ impl Config {
         counts_retransmit: 0,
         acked_mask: 0,
         cpus: 0,
-        reserved: 0,
+        workers: 0,
     };
 }
 
@@ -192,7 +213,10 @@ const _: () = assert!(size_of::<Config>().is_multiple_of(8));
 
 #[cfg(feature = "user")]
 mod pod {
-    use crate::{Config, Control, Counters, FullTime, ListenerInfo, ListenerRef, Record, Troubles};
+    use crate::{
+        Config, Control, Counters, FullTime, ListenerInfo, ListenerRef, Record, ThreadTimes,
+        Troubles, WorkerInfo,
+    };
     // SAFETY: plain integers in repr(C) without padding, sizes asserted; any bytes are a value.
     unsafe impl aya::Pod for Config {}
     // SAFETY: as above.
@@ -209,4 +233,8 @@ mod pod {
     unsafe impl aya::Pod for ListenerRef {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Record {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for WorkerInfo {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for ThreadTimes {}
 }

@@ -11,15 +11,17 @@ mod histogram;
 mod listener;
 mod outcome;
 mod record;
+mod thread;
 
 pub use config::{Config, MAX_PORTS, MISSING, Offsets};
 pub use histogram::{BUCKETS, Histogram, below_ns, bucket};
 pub use listener::{
     CLOSED_KEY, Control, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef,
-    NOT_SEEN, Tally, Troubles,
+    NOT_SEEN, Tally, Troubles, WorkerInfo,
 };
 pub use outcome::{Event, Outcome};
-pub use record::{Record, WAKE_NS};
+pub use record::{Record, UNLIMITED, WAKE_NS, allowance};
+pub use thread::{Doing, ThreadTimes};
 
 /// Length of a task's name in the kernel, with its terminating zero (`TASK_COMM_LEN`).
 pub const COMM_LENGTH: usize = 16;

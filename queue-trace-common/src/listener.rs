@@ -22,13 +22,15 @@ pub struct ListenerRef {
     pub flags: u32,
 }
 
-/// Who a listener is; written once, when its slot is taken, but for `limit` and `closed_ns`.
+/// Who a listener is; written once, when its slot is taken, but for `limit`, `closed_ns` and a `cookie` that
+/// was not there yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ListenerInfo {
     /// Kernel address of the socket.
     pub socket: u64,
-    /// `skc_cookie` when the slot was taken; 0 if nobody had asked the kernel for one yet.
+    /// `skc_cookie` when the slot was taken or `look_at_queues` last looked; 0 if nobody had asked the kernel
+    /// for one yet.
     pub cookie: u64,
     /// When the slot was taken: at `listen()`, or at the first event of an older listener.
     pub opened_ns: u64,
@@ -109,6 +111,26 @@ impl Default for Counters {
     }
 }
 
+/// A process that accepts connections of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct WorkerInfo {
+    /// The slot of the listener.
+    pub slot: u32,
+    /// Process id; 0 while the entry is nobody's.
+    pub pid: u32,
+    /// The name of the thread that accepted first.
+    pub comm: [u8; COMM_LENGTH],
+}
+
+impl WorkerInfo {
+    /// The key by which a process is found that accepts connections of a slot's listener.
+    #[must_use]
+    pub const fn key(slot: u32, pid: u32) -> u64 {
+        (slot as u64) << 32 | pid as u64
+    }
+}
+
 /// What the kernel counts about a SYN beside its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -154,14 +176,30 @@ pub struct FullTime {
     pub oldest_ns: u64,
 }
 
-/// What user space tells the kernel side while it runs.
+/// What every CPU looks at when a pass begins, and few write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Control {
-    /// 1 once everything is attached: until then nothing counts.
+    /// How often counting has begun, 0 while nothing counts: until everything is attached. Written by user
+    /// space, together with the period.
     pub armed: u32,
     /// Which period the recent peaks are of.
     pub period: u32,
+    /// How many listeners have closed, and [`Self::SHARED`]. Written by the kernel side.
+    pub closings: u64,
+    /// Filler, so that nobody else's writing takes the cache line away.
+    pub reserved: [u64; 6],
+}
+
+impl Control {
+    /// Bit of `closings`: another protocol was seen to use TCP's requests and counters.
+    pub const SHARED: u64 = 1 << 63;
+
+    /// The first word, all that user space writes, as a little-endian machine has it.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.armed as u64 | (self.period as u64) << 32
+    }
 }
 
 /// What the kernel side tells of itself, on one CPU, in cache lines of its own.
@@ -170,6 +208,9 @@ pub struct Control {
 pub struct Troubles {
     /// Records that the ring buffer had no room for, by outcome.
     pub shed: [u64; Outcome::COUNT],
+    /// Records that were left out because there were many of their kind and the reader did not keep up, by
+    /// outcome.
+    pub thinned: [u64; Outcome::COUNT],
     /// With `verify`: outcomes that the kernel's own counters contradict.
     pub contradicted: [u64; Outcome::COUNT],
     /// By [`Fault`].
@@ -179,7 +220,19 @@ pub struct Troubles {
 }
 
 /// Fills the last cache line.
-const TROUBLES_FILL: usize = 8 - (2 * Outcome::COUNT + Fault::COUNT) % 8;
+const TROUBLES_FILL: usize = 8 - (3 * Outcome::COUNT + Fault::COUNT) % 8;
+
+impl Default for Troubles {
+    fn default() -> Self {
+        Self {
+            shed: [0; Outcome::COUNT],
+            thinned: [0; Outcome::COUNT],
+            contradicted: [0; Outcome::COUNT],
+            faults: [0; Fault::COUNT],
+            reserved: [0; TROUBLES_FILL],
+        }
+    }
+}
 
 /// What can go wrong in the kernel side itself; index into [`Troubles::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,16 +240,18 @@ const TROUBLES_FILL: usize = 8 - (2 * Outcome::COUNT + Fault::COUNT) % 8;
 pub enum Fault {
     /// No listener slot was left: events of this listener went to slot 0.
     SlotsExhausted,
+    /// No room was left for one more process that accepts: what it took counts at its listener only.
+    WorkersExhausted,
 }
 
 impl Fault {
     /// Number of kinds.
-    pub const COUNT: usize = 1;
+    pub const COUNT: usize = 2;
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted];
+    pub const ALL: [Self; Self::COUNT] = [Self::SlotsExhausted, Self::WorkersExhausted];
 }
 
 const _: () = assert!(size_of::<ListenerInfo>() == 104);
 const _: () = assert!(size_of::<Counters>() == COUNTERS_BYTES + 4 * COUNTERS_FILL);
 const _: () =
-    assert!(size_of::<Troubles>() == 8 * (2 * Outcome::COUNT + Fault::COUNT + TROUBLES_FILL));
+    assert!(size_of::<Troubles>() == 8 * (3 * Outcome::COUNT + Fault::COUNT + TROUBLES_FILL));

@@ -115,6 +115,12 @@ macro_rules! outcomes {
             /// How many there are.
             pub const COUNT: usize = Self::ALL.len();
 
+            /// A set of outcomes: those that are wanted, bit by number.
+            pub fn mask(wanted: impl Fn(Self) -> bool) -> u64 {
+                let wanted = Self::ALL.iter().filter(|outcome| wanted(**outcome));
+                wanted.fold(0, |bits, outcome| bits | 1 << *outcome as u64)
+            }
+
             /// The event that users see it as.
             #[must_use]
             pub const fn event(self) -> Event {

@@ -6,6 +6,27 @@ use crate::COMM_LENGTH;
 /// has passed.
 pub const WAKE_NS: u64 = 10_000_000;
 
+/// The [`allowance`] when the reader keeps up.
+pub const UNLIMITED: u32 = u32::MAX;
+
+/// How many records of a kind a CPU may stream within [`WAKE_NS`] while so many of `size` bytes are queued
+/// for the reader and there are so many CPUs. Unlimited up to the half; then 256 for all CPUs together, and a
+/// quarter of that with each further eighth, but at least one.
+#[inline(always)]
+#[must_use]
+pub const fn allowance(queued: u64, size: u64, cpus: u32) -> u32 {
+    let eighths = queued / (size / 8);
+    if eighths < 4 {
+        return UNLIMITED;
+    }
+    let all: u32 = if eighths < 8 { 256 >> (2 * (eighths - 4)) } else { 1 };
+    // A division that can fail would be a call.
+    match all.checked_div(cpus) {
+        None | Some(0) => 1,
+        Some(one) => one,
+    }
+}
+
 /// One queue event at one listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -52,3 +73,17 @@ impl Record {
 }
 
 const _: () = assert!(size_of::<Record>() == Record::SIZE);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fuller_the_ring_buffer_the_fewer_may_be_streamed() {
+        let of = |eighths: u64, cpus| allowance(eighths << 9, 1 << 12, cpus);
+        assert_eq!([0, 1, 2, 3].map(|eighths| of(eighths, 2)), [UNLIMITED; 4]);
+        assert_eq!([4, 5, 6, 7, 8].map(|eighths| of(eighths, 1)), [256, 64, 16, 4, 1]);
+        assert_eq!([4, 5, 6, 7, 8].map(|eighths| of(eighths, 16)), [16, 4, 1, 1, 1]);
+        assert_eq!([allowance(2047, 4096, 1), allowance(2048, 4096, 1)], [UNLIMITED, 256]);
+    }
+}

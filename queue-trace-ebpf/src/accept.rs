@@ -8,7 +8,7 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
 use crate::pass::{self, Kind};
 use crate::report::Timed;
-use crate::{entry, listener, maps, migrate, packet, report};
+use crate::{entry, listener, maps, migrate, packet, report, workers};
 
 /// `TCP_CLOSE`: where a child is whose client has reset the connection.
 const TCP_CLOSE: u8 = 7;
@@ -39,9 +39,11 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     // SAFETY: `child` is a socket.
     let state: u8 = unsafe { M::read(child, offset!(state)) };
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
-    let wait_ns = entry::waited_ns::<M>(child);
+    let now_ns = report::now();
+    let wait_ns = entry::waited_ns::<M>(child, now_ns);
     report::time(listener, Timed::Wait, wait_ns);
-    report::report::<Probed>(listener, sk, outcome, |record| {
+    workers::accepted(listener);
+    report::report_at::<Probed>(listener, sk, outcome, now_ns, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;
@@ -69,10 +71,9 @@ pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8)
 fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
     let listener = listener::find::<L>(sk);
     gauge::left::<L>(listener, sk, Queue::Accept);
-    let wait_ns = entry::waited_ns::<C>(child);
     report::report::<L>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
         report::set_client(record, &packet::peer::<C>(child));
-        record.duration_ns = wait_ns;
+        record.duration_ns = entry::waited_ns::<C>(child, record.time_ns);
     });
 }
 

@@ -4,10 +4,10 @@ use queue_trace_common::Outcome;
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
+use crate::ledger::{self, group};
 use crate::memory::Memory;
-use crate::mib::Refusals;
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{listener, packet, report};
+use crate::{packet, report};
 
 /// A segment reached the cookie check. The client is read here because from 6.12 on the kernel frees
 /// the segment inside when it fails.
@@ -16,7 +16,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
     let Some(pass) = pass::open(Kind::Cookie) else { return };
     pass.client = packet::client::<M>(skb);
     // A valid cookie that comes to nothing may have counted as a listen drop, or not.
-    pass.refusals = Refusals::read::<M>(pass, sk);
+    ledger::begin::<M>(pass, sk, group::REFUSALS);
 }
 
 /// `__cookie_v4_check` or `__cookie_v6_check` judged; the result is the coded MSS, 0 for invalid.
@@ -33,16 +33,19 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
     let outcome = if pass.saw(seen::COOKIE_INVALID) {
         Outcome::CookieInvalid
     } else if !pass.saw(seen::COOKIE_VALID) {
-        // Not a cookie at all: cookies are off, or none was sent lately.
+        // Not a cookie at all: cookies are off, or none was sent lately. Unless a BPF program judged it.
+        if returned != sk as u64 {
+            pass.ledgers.current().forget_refusals();
+        }
         return;
     } else if returned != 0 && returned != sk as u64 {
         Outcome::CookieEstablished
     } else {
-        failure::<M>(pass, sk)
+        failure(pass)
     };
-    let listener = listener::find::<M>(sk);
+    let listener = pass.listener::<M>(sk);
     if matches!(outcome, Outcome::CookieEstablished) {
-        gauge::entered::<M>(listener, sk, Queue::Accept);
+        gauge::entered::<M>(listener, pass.now.period(), sk, Queue::Accept);
     }
     let client = pass.client;
     report::report::<M>(listener, sk, outcome, |record| report::set_client(record, &client));
@@ -50,16 +53,16 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
 
 /// A valid cookie, no child: was it for want of room?
 #[inline(always)]
-fn failure<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
-    let now = Refusals::read::<M>(pass, sk);
+fn failure(pass: &mut Pass) -> Outcome {
+    let refused = pass.ledgers.current().refused();
     let overflow = if config!(ack_by_mib) != 0 {
-        now.overflows != pass.refusals.overflows
+        refused.overflow
     } else {
         pass.saw(seen::SYN_RECV_SOCK) && !pass.saw(seen::CHILD | seen::NO_ROUTE)
     };
     if overflow {
         Outcome::CookieAcceptQueueFull
-    } else if now.drops != pass.refusals.drops {
+    } else if refused.dropped {
         Outcome::CookieChildFailed
     } else {
         Outcome::CookieFailed

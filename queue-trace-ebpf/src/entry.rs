@@ -5,8 +5,6 @@
 //! (`tcp_sock.rcvq_space.time`). Only reading from the socket changes that, which nobody does before it is
 //! accepted. The same from 5.10 to 7.3.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
-
 use crate::config::offset;
 use crate::memory::Memory;
 
@@ -19,11 +17,9 @@ pub fn time_ns<M: Memory>(child: *const u8) -> u64 {
     us * 1000
 }
 
-/// How long a child has waited, at least 1.
+/// How long a child has waited by now, at least 1.
 #[inline(always)]
-pub fn waited_ns<M: Memory>(child: *const u8) -> u64 {
+pub fn waited_ns<M: Memory>(child: *const u8, now_ns: u64) -> u64 {
     let entered = time_ns::<M>(child);
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if entered == 0 || entered >= now { 1 } else { now - entered }
+    if entered == 0 || entered >= now_ns { 1 } else { now_ns - entered }
 }

@@ -7,8 +7,8 @@
 use crate::config::{has, offset};
 use crate::memory::Memory;
 use crate::mib::FastopenCounts;
-use crate::packet;
 use crate::pass::{self, Kind, Pass, seen};
+use crate::{ledger, packet};
 
 /// `tcp_try_fastopen` begins; `cookie` is the option that the SYN carries.
 #[inline(always)]
@@ -16,23 +16,28 @@ pub fn begins<M: Memory>(sk: *const u8, skb: *const u8, cookie: *const u8) {
     if !has!(fastopen_length) {
         return;
     }
-    let Some(pass) = pass::within(Kind::Syn) else { return };
     // SAFETY: `cookie` is a `struct tcp_fastopen_cookie`.
     let option: i8 = unsafe { M::read(cookie, offset!(fastopen_length)) };
-    // The SYN itself counts one in sequence space.
-    if option >= 0 || packet::length::<M>(skb) > 1 {
+    // The SYN itself counts one in sequence space. Nearly every SYN ends here.
+    if option < 0 && packet::length::<M>(skb) <= 1 {
+        return;
+    }
+    if let Some(pass) = pass::within(Kind::Syn) {
         pass.seen |= seen::FASTOPEN_ATTEMPT;
-        pass.fastopen = FastopenCounts::read::<M>(pass, sk);
+        ledger::identify::<M>(pass, sk);
+        pass.fastopen = FastopenCounts::read(pass.ledgers.current().slots());
     }
 }
 
 /// The SYN's pass ends. What an attempt raised has not been raised since by anything else, unless it made a child.
 #[inline(always)]
-pub fn ends<M: Memory>(pass: &mut Pass, sk: *const u8) {
+pub fn ends(pass: &mut Pass) {
     if !pass.saw(seen::FASTOPEN_ATTEMPT) {
         return;
     }
-    let now = FastopenCounts::read::<M>(pass, sk);
+    let ledger = pass.ledgers.current();
+    ledger.forget_refusals();
+    let now = FastopenCounts::read(ledger.slots());
     if now.cookie_requests != pass.fastopen.cookie_requests {
         pass.seen |= seen::FASTOPEN_COOKIE_REQUESTED;
     }

@@ -38,6 +38,22 @@ unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
     }
 }
 
+/// The depth of the accept queue, and the limit of both: neighbours, in one read where reading is dear.
+///
+/// # Safety
+/// `sk` must be a listening socket.
+#[inline(always)]
+pub unsafe fn accept_depth<M: Memory>(sk: *const u8) -> (u32, u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !M::DIRECT && offset!(limit) == offset!(accept_depth) + size_of::<u32>() {
+            let [depth, limit] = M::read(sk, offset!(accept_depth));
+            return (depth, limit);
+        }
+        (M::read(sk, offset!(accept_depth)), M::read(sk, offset!(limit)))
+    }
+}
+
 /// The depth of the SYN queue.
 ///
 /// From 5.14 on the kernel takes one away from the wrong listener when a RST ends a request that it is
@@ -53,27 +69,26 @@ pub unsafe fn syn_depth<M: Memory>(sk: *const u8) -> u32 {
     if depth < 0 { 0 } else { depth as u32 }
 }
 
-/// Something entered the queue: its peak, and the beginning of a time when it is full.
+/// Something entered the queue: its peak, also of this period, and the beginning of a time when it is full.
 #[inline(always)]
-pub fn entered<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
-    deepened::<M>(listener, sk, queue, 0);
+pub fn entered<M: Memory>(listener: Listener, period: u32, sk: *const u8, queue: Queue) {
+    deepened::<M>(listener, period, sk, queue, 0);
 }
 
 /// The same just before it enters.
 #[inline(always)]
-pub fn entering<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
-    deepened::<M>(listener, sk, queue, 1);
+pub fn entering<M: Memory>(listener: Listener, period: u32, sk: *const u8, queue: Queue) {
+    deepened::<M>(listener, period, sk, queue, 1);
 }
 
 #[inline(always)]
-fn deepened<M: Memory>(listener: Listener, sk: *const u8, queue: Queue, coming: u32) {
+fn deepened<M: Memory>(listener: Listener, period: u32, sk: *const u8, queue: Queue, coming: u32) {
     // SAFETY: the caller has a listening socket.
     let (now_deep, limit) = unsafe { depth::<M>(sk, queue) };
     let now_deep = now_deep + coming;
-    if let Some(counters) = maps::counters(listener.slot) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        let period = maps::period();
         if counters.period != period {
             counters.period = period;
             (counters.recent_accept_peak, counters.recent_syn_peak) = (0, 0);

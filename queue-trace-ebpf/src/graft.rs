@@ -25,7 +25,7 @@ pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
         if maps::armed() && !child.is_null() {
             let subflow = accept::subflow::<Probed>(child);
             if is_tcp::<Probed>(subflow) {
-                count::<Probed>(Some(sk), subflow);
+                accept::accepted::<Probed>(listener::find::<Probed>(sk), sk, subflow);
             }
         }
     } else if let Some(pass) = pass::current() {
@@ -36,35 +36,29 @@ pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
 /// A child gets its socket.
 #[inline(always)]
 pub fn accepted<M: Memory>(child: *const u8) {
-    if !maps::armed() {
-        return;
-    }
-    let Some(pass) = pass::current() else { return };
+    let (Some(now), Some(pass)) = (maps::counting(), pass::current()) else { return };
     let [sk, taken] = pass.taken;
     let subflow = accept::subflow::<M>(child);
     if subflow == child && !is_tcp::<M>(child) {
         // Sockets of other protocols are accepted and grafted too.
         return;
     }
-    let listener = if taken == child as u64 {
+    let sk = if taken == child as u64 {
         // The next child at this address may be another listener's.
         pass.taken[1] = 0;
-        Some(sk as *const u8)
+        sk as *const u8
     } else {
-        caller(subflow)
+        caller(subflow).unwrap_or(core::ptr::null())
+    };
+    let listener = if sk.is_null() {
+        Listener::rest()
+    } else {
+        listener::find_again::<Probed>(&mut pass.last, now.closings, sk)
     };
     if subflow == child {
-        count::<M>(listener, child);
+        accept::accepted::<M>(listener, sk, child);
     } else {
-        count::<Probed>(listener, subflow);
-    }
-}
-
-#[inline(always)]
-fn count<M: Memory>(sk: Option<*const u8>, child: *const u8) {
-    match sk {
-        Some(sk) => accept::accepted::<M>(listener::find_again::<Probed>(sk), sk, child),
-        None => accept::accepted::<M>(Listener::REST, core::ptr::null(), child),
+        accept::accepted::<Probed>(listener, sk, subflow);
     }
 }
 

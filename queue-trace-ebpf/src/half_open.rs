@@ -48,7 +48,10 @@ pub fn icmp_error() {
 /// `tcp_req_err` ends.
 #[inline(always)]
 pub fn icmp_done() {
-    pass::close(Kind::Icmp);
+    if let Some(pass) = pass::close(Kind::Icmp) {
+        // A listen drop, if it dropped a request.
+        pass.ledgers.void();
+    }
 }
 
 /// `tcp_rtx_synack` returned: a SYN-ACK was sent again, because the timer fired or because the client
@@ -109,7 +112,7 @@ pub fn dropped<M: Memory>(sk: *const u8, request: *const u8, by_timer: bool, unl
     gauge::left::<M>(listener, sk, Queue::Syn);
     report::report::<M>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(request));
-        record.duration_ns = ack::since_synack(synack_us);
+        record.duration_ns = ack::since_synack(synack_us, record.time_ns);
         record.detail = detail;
     });
 }

@@ -2,14 +2,14 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use queue_trace_common::{
-    CLOSED_KEY, COMM_LENGTH, Fault, LISTENER_STREAMS, ListenerInfo, ListenerRef, MAX_PORTS,
-    MISSING, NOT_SEEN,
+    CLOSED_KEY, COMM_LENGTH, Counters, Fault, LISTENER_STREAMS, ListenerInfo, ListenerRef,
+    MAX_PORTS, MISSING, NOT_SEEN,
 };
 
 use crate::config::{config, has, offset};
+use crate::maps;
 use crate::memory::{Memory, Probed};
 use crate::packet::{AF_INET6, put, words};
-use crate::{maps, pass};
 
 /// `TCP_LISTEN`.
 const TCP_LISTEN: u8 = 10;
@@ -25,11 +25,29 @@ pub struct Listener {
     pub slot: u32,
     /// Bits `LISTENER_*`.
     pub flags: u32,
+    /// This CPU's counters of the slot, looked up once; never null.
+    counters: *mut Counters,
 }
 
 impl Listener {
+    /// The listener of a slot.
+    #[inline(always)]
+    pub fn new(slot: u32, flags: u32) -> Self {
+        let counters = maps::counters(slot).unwrap_or(core::ptr::null_mut());
+        Self { slot, flags, counters }
+    }
+
     /// The slot that listeners share when no slot is left.
-    pub const REST: Self = Self { slot: 0, flags: LISTENER_STREAMS };
+    #[inline(always)]
+    pub fn rest() -> Self {
+        Self::new(0, LISTENER_STREAMS)
+    }
+
+    /// Its counters on this CPU; nothing only for the verifier, which does not know that every slot has some.
+    #[inline(always)]
+    pub fn counters(&self) -> Option<*mut Counters> {
+        (!self.counters.is_null()).then_some(self.counters)
+    }
 }
 
 /// The process that opens a listener.
@@ -53,26 +71,22 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
         return open::<M>(sk, &Opener::default());
     }
     // Late events of a closed listener: its half-open requests live on until their timers fire.
-    entry(closed(sk)).unwrap_or(Listener::REST)
+    entry(closed(sk)).unwrap_or_else(Listener::rest)
 }
 
 /// The same, for callers with bottom halves off: most events of a CPU are of the listener of the one before.
+/// `closings` is as read when the pass began, or later.
 #[inline(always)]
-pub fn find_again<M: Memory>(sk: *const u8) -> Listener {
-    let (Some(pass), Some(closings)) = (pass::current(), maps::CLOSINGS.get(0)) else {
-        return find::<M>(sk);
-    };
-    // SAFETY: an aligned word that others write.
-    let closings = unsafe { core::ptr::from_ref(closings).read_volatile() };
-    let last = &mut pass.last;
+pub fn find_again<M: Memory>(last: &mut Last, closings: u64, sk: *const u8) -> Listener {
     if last.socket == sk as u64 && last.closings == closings {
-        return Listener { slot: last.slot, flags: last.flags };
+        return Listener::new(last.slot, last.flags);
     }
     // Read before: whoever closes takes the entry away first and counts then.
     match known(sk) {
-        Some(Listener { slot, flags }) => {
+        Some(listener) => {
+            let Listener { slot, flags, .. } = listener;
             *last = Last { socket: sk as u64, closings, slot, flags };
-            Listener { slot, flags }
+            listener
         }
         None => find::<M>(sk),
     }
@@ -101,7 +115,7 @@ pub fn known(sk: *const u8) -> Option<Listener> {
 fn entry(key: u64) -> Option<Listener> {
     // SAFETY: the value is read at once; a replaced one is as good as the one before.
     let entry = unsafe { maps::LISTENERS.get(key) }?;
-    Some(Listener { slot: entry.slot, flags: entry.flags })
+    Some(Listener::new(entry.slot, entry.flags))
 }
 
 /// The key of a closed listener. No socket has an odd address; and with keys of their own, a listener at
@@ -125,10 +139,10 @@ fn listens<M: Memory>(sk: *const u8) -> bool {
 pub fn open<M: Memory>(sk: *const u8, opener: &Opener) -> Listener {
     let Ok(Some(slot)) = maps::FREE_SLOTS.pop() else {
         maps::fault(Fault::SlotsExhausted);
-        return Listener::REST;
+        return Listener::rest();
     };
     let Some(info) = maps::LISTENER_INFO.get_ptr_mut(slot) else {
-        return Listener::REST;
+        return Listener::rest();
     };
     // SAFETY: a slot taken from the queue is nobody else's.
     let info = unsafe { &mut *info };
@@ -136,14 +150,14 @@ pub fn open<M: Memory>(sk: *const u8, opener: &Opener) -> Listener {
     let flags = if wanted(info.port) { LISTENER_STREAMS } else { 0 };
     let entry = ListenerRef { slot, flags };
     if maps::LISTENERS.insert(sk as u64, entry, NEW_ONLY).is_ok() {
-        return Listener { slot, flags };
+        return Listener::new(slot, flags);
     }
     info.socket = 0;
     let _ = maps::FREE_SLOTS.push(slot, 0);
     // Another CPU was faster: SYNs can overtake the return of `listen()`, and each other.
     known(sk).unwrap_or_else(|| {
         maps::fault(Fault::SlotsExhausted);
-        Listener::REST
+        Listener::rest()
     })
 }
 
@@ -154,11 +168,7 @@ pub fn close(sk: *const u8, listener: Listener) {
     // There is room: each slot may have two entries. In this order, so that one of them is there.
     let _ = maps::LISTENERS.insert(closed(sk), entry, REPLACE);
     let _ = maps::LISTENERS.remove(sk as u64);
-    if let Some(closings) = maps::CLOSINGS.get_ptr_mut(0) {
-        // SAFETY: an aligned word. Of two that close at once one may be lost, and yet neither finds what it
-        // counted before unchanged.
-        unsafe { closings.write_volatile(closings.read_volatile() + 1) };
-    }
+    maps::closed_one();
     if let Some(info) = maps::LISTENER_INFO.get_ptr_mut(listener.slot) {
         // SAFETY: one aligned store; only the closing of this listener writes it.
         unsafe { (*info).closed_ns = bpf_ktime_get_ns() };

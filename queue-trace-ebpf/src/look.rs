@@ -1,4 +1,5 @@
-//! Who waits now, read when user space asks: nothing need be written while connections come and go.
+//! Who waits now, read when user space asks: nothing need be written while connections come and go. And the
+//! listener's cookie, which the kernel gives a socket when somebody first asks for it.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 
@@ -17,9 +18,15 @@ pub fn at(slot: u32) {
 
 #[inline(always)]
 fn depths(slot: u32) -> Option<(u64, u64, u64)> {
-    let sk = maps::LISTENER_INFO.get(slot)?.socket as *const u8;
+    let info = maps::LISTENER_INFO.get_ptr_mut(slot)?;
+    // SAFETY: aligned words of a value that stays where it is.
+    let (sk, cookie) = unsafe { ((*info).socket as *const u8, (*info).cookie) };
     // A listener keeps its entry as long as its socket listens.
     listener::known(sk).filter(|known| known.slot == slot)?;
+    if cookie == 0 {
+        // SAFETY: one aligned store, read by helper; nobody else writes it while the listener is known.
+        unsafe { (*info).cookie = Probed::read(sk, offset!(cookie)) };
+    }
     // SAFETY: read by helper; what is freed meanwhile reads as anything.
     let (waiting, half_open, child) = unsafe {
         let head = Probed::read::<u64>(sk, offset!(accept_head)) as *const u8;

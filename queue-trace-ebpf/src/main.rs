@@ -15,9 +15,11 @@ mod config;
 mod cookie;
 mod entry;
 mod fastopen;
+mod flow;
 mod gauge;
 mod graft;
 mod half_open;
+mod ledger;
 mod listen;
 mod listener;
 mod look;
@@ -30,7 +32,9 @@ mod pass;
 #[allow(non_snake_case, reason = "programs are named after kernel functions")]
 mod probes;
 mod report;
+mod scheduler;
 mod syn;
+mod workers;
 
 #[cfg(not(test))]
 #[panic_handler]

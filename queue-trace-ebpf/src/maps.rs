@@ -47,20 +47,16 @@ pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
 #[map]
 pub static PASS: PerCpuArray<Pass> = PerCpuArray::with_max_entries(1, 0);
 
-/// What user space tells us.
+/// What user space tells us, and what concerns all CPUs.
 #[map]
 static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-
-/// How many listeners have closed.
-#[map]
-pub static CLOSINGS: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Records for user space.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
 /// Room for 50,000 records: a tenth of a second of a million SYNs a second is 8 MiB.
-const RING_BYTES: u32 = 4 << 20;
+pub const RING_BYTES: u32 = 4 << 20;
 
 /// Our own troubles, with a value for each CPU.
 #[map]
@@ -74,12 +70,13 @@ pub fn counters(slot: u32) -> Option<*mut Counters> {
 
 /// This CPU's troubles.
 #[inline(always)]
-pub fn troubles() -> Option<*mut Troubles> {
+fn troubles() -> Option<*mut Troubles> {
     TROUBLES.get_ptr_mut(this_cpu())
 }
 
+/// The number of this CPU.
 #[inline(always)]
-fn this_cpu() -> u32 {
+pub fn this_cpu() -> u32 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_get_smp_processor_id() }
 }
@@ -90,6 +87,24 @@ pub fn fault(kind: Fault) {
     if let Some(troubles) = troubles() {
         // SAFETY: this CPU's own value, and the index is that of a fault.
         unsafe { *(*troubles).faults.as_mut_ptr().add(kind as usize) += 1 };
+    }
+}
+
+/// Counts a record that found no room.
+#[inline(always)]
+pub fn shed(outcome: usize) {
+    if let Some(troubles) = troubles() {
+        // SAFETY: this CPU's own value, and the index is that of an outcome.
+        unsafe { *(*troubles).shed.as_mut_ptr().add(outcome) += 1 };
+    }
+}
+
+/// Counts a record that was left out because its kind has streamed enough.
+#[inline(always)]
+pub fn thinned(outcome: usize) {
+    if let Some(troubles) = troubles() {
+        // SAFETY: as in `shed`.
+        unsafe { *(*troubles).thinned.as_mut_ptr().add(outcome) += 1 };
     }
 }
 
@@ -105,13 +120,71 @@ pub fn contradicted(outcome: Outcome) {
 /// Whether counting has begun.
 #[inline(always)]
 pub fn armed() -> bool {
-    CONTROL.get(0).is_some_and(|control| control.armed != 0)
+    counting().is_some()
 }
 
-/// Which period the recent peaks are of.
+/// What concerns all CPUs, once counting has begun.
 #[inline(always)]
-pub fn period() -> u32 {
-    CONTROL.get(0).map_or(0, |control| control.period)
+pub fn counting() -> Option<Now> {
+    let control = CONTROL.get_ptr(0)?.cast::<u64>();
+    // SAFETY: aligned words of the value, which others write.
+    let now =
+        unsafe { Now { word: control.read_volatile(), closings: control.add(1).read_volatile() } };
+    (now.armed() != 0).then_some(now)
+}
+
+/// What [`counting`] finds.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Now {
+    /// The word that user space writes.
+    word: u64,
+    /// How many listeners have closed; with [`Control::SHARED`].
+    pub closings: u64,
+}
+
+impl Now {
+    /// How often counting has begun.
+    #[inline(always)]
+    pub fn armed(&self) -> u32 {
+        self.word as u32
+    }
+
+    /// Which period the recent peaks are of.
+    #[inline(always)]
+    pub fn period(&self) -> u32 {
+        (self.word >> 32) as u32
+    }
+
+    /// Whether another protocol uses TCP's requests and counters.
+    #[inline(always)]
+    pub fn shared(&self) -> bool {
+        self.closings & Control::SHARED != 0
+    }
+}
+
+/// Another protocol uses TCP's requests and counters.
+#[inline(always)]
+pub fn share() {
+    change_closings(|closings| closings | Control::SHARED);
+}
+
+/// A listener has closed. Of two that close at once one may be lost, and yet neither finds what it counted before
+/// unchanged.
+#[inline(always)]
+pub fn closed_one() {
+    change_closings(|closings| closings + 1);
+}
+
+#[inline(always)]
+fn change_closings(change: impl FnOnce(u64) -> u64) {
+    if let Some(control) = CONTROL.get_ptr_mut(0) {
+        // SAFETY: an aligned word.
+        unsafe {
+            let closings = &raw mut (*control).closings;
+            closings.write_volatile(change(closings.read_volatile()));
+        }
+    }
 }
 
 /// The size of a record, asserted where it is produced.

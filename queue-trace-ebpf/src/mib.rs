@@ -3,12 +3,13 @@
 //! Within a pass everything that raises this CPU's `ListenOverflows` is this very pass: bottom halves
 //! are off, softirqs do not nest, and hard interrupts leave TCP alone. So the difference between the
 //! pass's end and its beginning is exact (kernel.md section 6.4), unlike the sum over CPUs.
+//!
+//! What they are at the beginning need not be read each time: `ledger` keeps it from pass to pass.
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
 use crate::config::{config, offset};
 use crate::memory::{Memory, Probed};
-use crate::pass::Pass;
 
 /// The counters that a pass can raise, as this CPU has them.
 #[derive(Clone, Copy, Default)]
@@ -34,6 +35,16 @@ pub struct Refusals {
     pub drops: u64,
 }
 
+/// The counters of a full SYN queue.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct SynQueue {
+    /// `TCPReqQFullDoCookies`.
+    pub cookies: u64,
+    /// `TCPReqQFullDrop`.
+    pub drops: u64,
+}
+
 /// The counters that a Fast Open attempt can raise.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
@@ -48,32 +59,21 @@ pub struct FastopenCounts {
     pub drops: u64,
 }
 
-/// This CPU's array of counters for the namespace of the pass that it is in; found once a pass, in which all
-/// sockets are of one namespace.
+/// Writes down where this CPU's counters for a namespace stand. `this_cpu` keeps what is added to a per-CPU
+/// pointer on this CPU.
 #[inline(always)]
-fn slots<M: Memory>(pass: &mut Pass, sk: *const u8) -> *const u8 {
-    if pass.statistics == 0 {
-        find::<M>(pass, sk);
-    }
-    // SAFETY: a reference. Volatile, as in `find`.
-    unsafe { (&raw const pass.statistics).read_volatile() as *const u8 }
-}
-
-/// Finds it and keeps where it is.
-#[inline(always)]
-pub fn find<M: Memory>(pass: &mut Pass, sk: *const u8) {
-    // SAFETY: `sk` is a socket, and the offsets are those of the running kernel.
+pub fn find<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
+    // SAFETY: `net` is a namespace, and the offsets are those of the running kernel.
     unsafe {
-        let net: *const u8 = M::read::<u64>(sk, offset!(net)) as *const u8;
         // Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
-        (&raw mut pass.statistics).write_volatile(M::read(net, offset!(statistics)));
-        if pass.this_cpu == 0 {
+        (&raw mut *slots).write_volatile(M::read(net, offset!(statistics)));
+        if *this_cpu == 0 {
             let cpu = bpf_get_smp_processor_id() as usize;
             let offsets = config!(per_cpu_offset) as *const u8;
-            pass.this_cpu = Probed::read(offsets, cpu * size_of::<u64>());
+            *this_cpu = Probed::read(offsets, cpu * size_of::<u64>());
         }
-        let base = (&raw const pass.statistics).read_volatile();
-        pass.statistics = base.wrapping_add(pass.this_cpu);
+        let base = (&raw const *slots).read_volatile();
+        *slots = base.wrapping_add(*this_cpu);
     }
 }
 
@@ -86,10 +86,9 @@ macro_rules! slot {
 }
 
 impl Refusals {
-    /// Reads them for the namespace of a socket.
+    /// Reads them.
     #[inline(always)]
-    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
-        let slots = slots::<M>(pass, sk);
+    pub fn read(slots: *const u8) -> Self {
         if config!(offsets.listen_drops) == config!(offsets.listen_overflows) + 1 {
             let at = offset!(listen_overflows) * size_of::<u64>();
             // SAFETY: as for a single one. They are neighbours, and reading is a matter of calls, not of bytes.
@@ -100,20 +99,45 @@ impl Refusals {
     }
 }
 
-/// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket.
+impl SynQueue {
+    /// Reads them.
+    #[inline(always)]
+    pub fn read(slots: *const u8) -> Self {
+        if config!(offsets.syn_queue_full_drops) == config!(offsets.syn_queue_full_cookies) + 1 {
+            let at = offset!(syn_queue_full_cookies) * size_of::<u64>();
+            // SAFETY: as for `Refusals`.
+            let [cookies, drops] = unsafe { Probed::read::<[u64; 2]>(slots, at) };
+            return Self { cookies, drops };
+        }
+        Self {
+            cookies: slot!(slots, syn_queue_full_cookies),
+            drops: slot!(slots, syn_queue_full_drops),
+        }
+    }
+}
+
+/// `SyncookiesSent`.
 #[inline(always)]
-pub fn migrations(pass: &mut Pass, sk: *const u8) -> [u64; 2] {
-    // Requests migrate outside of passes too.
-    find::<Probed>(pass, sk);
-    let slots = slots::<Probed>(pass, sk);
+pub fn cookies_sent(slots: *const u8) -> u64 {
+    slot!(slots, cookies_sent)
+}
+
+/// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket: requests migrate outside of
+/// passes too.
+#[inline(always)]
+pub fn migrations(this_cpu: &mut u64, sk: *const u8) -> [u64; 2] {
+    // SAFETY: `sk` is a socket.
+    let net = unsafe { Probed::read::<u64>(sk, offset!(net)) } as *const u8;
+    let mut slots = 0;
+    find::<Probed>(&mut slots, this_cpu, net);
+    let slots = slots as *const u8;
     [slot!(slots, migrate_successes), slot!(slots, migrate_failures)]
 }
 
 impl FastopenCounts {
-    /// Reads them for the namespace of a socket.
+    /// Reads them.
     #[inline(always)]
-    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
-        let slots = slots::<M>(pass, sk);
+    pub fn read(slots: *const u8) -> Self {
         Self {
             cookie_requests: slot!(slots, fastopen_cookie_requests),
             queue_overflows: slot!(slots, fastopen_overflows),
@@ -124,10 +148,9 @@ impl FastopenCounts {
 }
 
 impl Counts {
-    /// Reads them for the namespace of a socket.
+    /// Reads them.
     #[inline(always)]
-    pub fn read<M: Memory>(pass: &mut Pass, sk: *const u8) -> Self {
-        let slots = slots::<M>(pass, sk);
+    pub fn read(slots: *const u8) -> Self {
         Self {
             overflows: slot!(slots, listen_overflows),
             drops: slot!(slots, listen_drops),

@@ -50,7 +50,7 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     }
     pass.seen |= seen::CLONED;
     if config!(migrate_by_mib) != 0 {
-        pass.migrations = mib::migrations(pass, from);
+        pass.migrations = mib::migrations(&mut pass.ledgers.this_cpu, from);
     }
     if pass.kind != Kind::None as u32 {
         return;
@@ -61,7 +61,9 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     tell(from, &pass.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
-    gauge::entering::<M>(target, to, Queue::Accept);
+    if let Some(now) = maps::counting() {
+        gauge::entering::<M>(target, now.period(), to, Queue::Accept);
+    }
 }
 
 /// `inet_child_forget` was called for a clone: the other listener closed too. Takes back what
@@ -93,7 +95,8 @@ pub fn after_timer(pass: &mut Pass) {
         return;
     }
     let (hashed, failed) = if config!(migrate_by_mib) != 0 {
-        let [successes, failures] = mib::migrations(pass, pass.former as *const u8);
+        let [successes, failures] =
+            mib::migrations(&mut pass.ledgers.this_cpu, pass.former as *const u8);
         (successes != pass.migrations[0], failures != pass.migrations[1])
     } else {
         (pass.saw(seen::CLONE_HASHED), !pass.saw(seen::HASH_RACE))
@@ -108,9 +111,9 @@ pub fn after_timer(pass: &mut Pass) {
     }
 }
 
-/// A final ACK for a request of a closed listener has been dealt with.
+/// A final ACK for a request of a closed listener has been dealt with; `client` as in [`crate::ack`].
 #[inline(always)]
-pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, outcome: Outcome) {
+pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, client: *const u8, outcome: Outcome) {
     if !pass.saw(seen::MIGRATING) {
         return;
     }
@@ -120,7 +123,7 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, outcome:
         Outcome::Established => {
             report::tally(listener::find::<M>(sk), Tally::MigratedHere);
             report::report::<Probed>(listener, former, Outcome::MigratedRequest, |record| {
-                report::set_client(record, &packet::client::<M>(skb));
+                report::set_client(record, &packet::peer::<M>(client));
             });
         }
         Outcome::AckAcceptQueueFull
@@ -131,7 +134,7 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, skb: *const u8, outcome:
             if !pass.saw(seen::CLONE_FAILED) =>
         {
             report::report::<Probed>(listener, former, Outcome::MigrationFailed, |record| {
-                report::set_client(record, &packet::client::<M>(skb));
+                report::set_client(record, &packet::peer::<M>(client));
             });
         }
         _ => {}

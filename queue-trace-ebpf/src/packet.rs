@@ -12,26 +12,40 @@ use crate::pass::Client;
 pub fn client<M: Memory>(skb: *const u8) -> Client {
     let mut client = Client::default();
     // SAFETY: `skb` is a `struct sk_buff`; the headers are read by helper.
-    unsafe {
-        let head = M::read::<u64>(skb, offset!(skb_head)) as *const u8;
-        let network = M::read::<u16>(skb, offset!(network_header)) as usize;
-        let transport = M::read::<u16>(skb, offset!(transport_header)) as usize;
-        // Version and, at 12 (IPv4) or 8 (IPv6), the source address.
-        let version: u8 = Probed::read::<u8>(head, network) >> 4;
-        if version == 4 {
-            let address: [u8; 4] = Probed::read(head, network + 12);
-            client.address[0] = address[0];
-            client.address[1] = address[1];
-            client.address[2] = address[2];
-            client.address[3] = address[3];
-        } else {
-            client.address = Probed::read(head, network + 8);
-        }
-        client.version = version;
-        client.port = u16::from_be(Probed::read(head, transport));
-    }
+    let (head, network, transport) = unsafe {
+        (
+            M::read::<u64>(skb, offset!(skb_head)) as *const u8,
+            M::read::<u16>(skb, offset!(network_header)) as usize,
+            M::read::<u16>(skb, offset!(transport_header)) as usize,
+        )
+    };
+    // SAFETY: as above. Behind the headers of a segment there are always as many bytes of the same buffer.
+    let words: [u32; HEADER_WORDS] = unsafe { Probed::read(head, network) };
+    client.version = words[0].to_ne_bytes()[0] >> 4;
+    // The source address, and how long the header is without options and extensions.
+    let (ports, header) = if client.version == 4 {
+        put(&mut client.address, 0, words[3]);
+        (words[5], 20)
+    } else {
+        put(&mut client.address, 0, words[2]);
+        put(&mut client.address, 4, words[3]);
+        put(&mut client.address, 8, words[4]);
+        put(&mut client.address, 12, words[5]);
+        (words[10], 40)
+    };
+    client.port = if transport == network + header {
+        let [high, low, ..] = ports.to_ne_bytes();
+        u16::from_be_bytes([high, low])
+    } else {
+        // SAFETY: as above.
+        u16::from_be(unsafe { Probed::read(head, transport) })
+    };
     client
 }
+
+/// As many words as an IPv6 header and the ports behind it have, which an IPv4 header and its ports are part of:
+/// one read, because each costs more than all that it brings.
+const HEADER_WORDS: usize = 11;
 
 /// The other end of a socket or a half-open request: both begin with `struct sock_common`.
 #[inline(always)]
@@ -62,6 +76,13 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
     client
 }
 
+/// Whether a segment came as IPv4, by what the kernel itself asks.
+#[inline(always)]
+pub fn is_ipv4<M: Memory>(skb: *const u8) -> bool {
+    // SAFETY: `skb` is a `struct sk_buff`.
+    unsafe { M::read::<u16>(skb, offset!(skb_protocol)) == ETH_P_IP.to_be() }
+}
+
 /// Whether an IPv6 address is of the form ::ffff:a.b.c.d.
 #[inline(always)]
 pub fn is_mapped(address: &[u8; 16]) -> bool {
@@ -76,6 +97,8 @@ pub fn is_mapped(address: &[u8; 16]) -> bool {
 /// Third word of an IPv4 address written as IPv6.
 const MAPPED: u32 = u32::from_ne_bytes([0, 0, 255, 255]);
 
+/// `ETH_P_IP`.
+const ETH_P_IP: u16 = 0x0800;
 /// `AF_INET6`.
 pub const AF_INET6: u16 = 10;
 

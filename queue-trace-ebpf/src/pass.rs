@@ -5,7 +5,10 @@
 //! section 6.1: no nesting in 2.35 million SYNs). `PREEMPT_RT` without a per-CPU softirq lock breaks
 //! that, and user space refuses it.
 
+use crate::config::config;
+use crate::listener::{self, Listener};
 use crate::maps;
+use crate::memory::Memory;
 
 /// Which pass this CPU is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,24 +116,24 @@ pub struct Pass {
     pub kind: u32,
     /// Bits of [`seen`].
     pub seen: u32,
+    /// What concerned all CPUs when the pass began.
+    pub now: maps::Now,
     /// The segment with which `tcp_conn_request` was called, where its dispatch cannot tell by the pass.
     pub last_syn: u64,
     /// The request that becomes a connection or is unlinked.
     pub request: Request,
     /// The client, kept where the packet does not live to the end of the pass.
     pub client: Client,
-    /// The kernel's counters when the pass began.
+    /// The kernel's counters when the pass began, where every outcome is compared with them.
     pub mib: crate::mib::Counts,
-    /// The same of those that tell a refused final ACK.
+    /// The kernel's drops when a cookie was made.
     pub refusals: crate::mib::Refusals,
     /// The same of those of migrated requests, when one was cloned.
     pub migrations: [u64; 2],
     /// The listener that was found last.
     pub last: crate::listener::Last,
-    /// Where this CPU's counters for the pass's namespace stand; 0 until that is sought.
-    pub statistics: u64,
-    /// What is added to a per-CPU pointer on this CPU; 0 until it is read.
-    pub this_cpu: u64,
+    /// The kernel's counters as passes left them.
+    pub ledgers: crate::ledger::Ledgers,
     /// The listener that a request belonged to when its pass began, if that matters.
     pub former: u64,
     /// The listener that takes a request or connection over.
@@ -141,8 +144,8 @@ pub struct Pass {
     pub fastopen: crate::mib::FastopenCounts,
     /// The listener that `accept()` has just taken a child from, and the child; process context.
     pub taken: [u64; 2],
-    /// When this CPU last woke the reader of the records.
-    pub woke_ns: u64,
+    /// How many records this CPU may stream.
+    pub flow: crate::flow::Flow,
     /// Arguments for return probes.
     pub kept: Kept,
 }
@@ -155,6 +158,8 @@ pub struct Kept {
     pub sk: u64,
     /// And the segment.
     pub skb: u64,
+    /// And the half-open request.
+    pub request: u64,
     /// Of the dispatch of an IPv4 SYN: the listener and the segment.
     pub v4: [u64; 2],
     /// Of the dispatch of an IPv6 SYN, within which that of an IPv4 SYN can run.
@@ -192,13 +197,16 @@ pub fn current() -> Option<&'static mut Pass> {
 /// Opens a pass.
 #[inline(always)]
 pub fn open(kind: Kind) -> Option<&'static mut Pass> {
-    if !maps::armed() {
-        return None;
-    }
+    let now = maps::counting()?;
     let pass = current()?;
+    // The one before may have ended unseen, or may be of another time.
+    let disturbed = pass.kind != Kind::None as u32 || pass.now.armed() != now.armed();
+    if config!(ledgers) != 0 && (disturbed || now.shared()) {
+        pass.ledgers.void();
+    }
     pass.kind = kind as u32;
     pass.seen = 0;
-    pass.statistics = 0;
+    pass.now = now;
     Some(pass)
 }
 
@@ -225,6 +233,12 @@ pub fn note(evidence: u32) {
 }
 
 impl Pass {
+    /// The pass's listener.
+    #[inline(always)]
+    pub fn listener<M: Memory>(&mut self, sk: *const u8) -> Listener {
+        listener::find_again::<M>(&mut self.last, self.now.closings, sk)
+    }
+
     /// Whether any of this evidence was left.
     #[inline(always)]
     pub fn saw(&self, evidence: u32) -> bool {

@@ -1,14 +1,13 @@
 //! Counting an outcome, and streaming its record.
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{BUCKETS, LISTENER_STREAMS, Outcome, Record, Tally, WAKE_NS, bucket};
+use queue_trace_common::{BUCKETS, LISTENER_STREAMS, Outcome, Record, Tally, bucket};
 
-use crate::config::{config, offset};
+use crate::config::config;
 use crate::listener::Listener;
 use crate::memory::Memory;
-use crate::pass::{self, Client};
-use crate::{gauge, maps};
+use crate::pass::Client;
+use crate::{flow, gauge, maps};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
 /// completes. The count is exact whatever becomes of the record.
@@ -19,46 +18,67 @@ pub fn report<M: Memory>(
     outcome: Outcome,
     fill: impl FnOnce(&mut Record),
 ) {
-    count(listener, outcome);
-    if listener.flags & LISTENER_STREAMS == 0 || config!(stream) & (1 << outcome as u64) == 0 {
+    report_at::<M>(listener, sk, outcome, NOT_YET, fill);
+}
+
+/// The same where it was necessary to look at the clock already.
+#[inline(always)]
+pub fn report_at<M: Memory>(
+    listener: Listener,
+    sk: *const u8,
+    outcome: Outcome,
+    now_ns: u64,
+    fill: impl FnOnce(&mut Record),
+) {
+    if let Some(index) = index::<M>(outcome) {
+        count_at(listener, index);
+    }
+    if config!(stream) == 0
+        || listener.flags & LISTENER_STREAMS == 0
+        || config!(stream) & (1 << outcome as u64) == 0
+    {
         return;
     }
+    let now_ns = if now_ns == NOT_YET { now() } else { now_ns };
+    let Some(flags) = index::<M>(outcome).and_then(|index| flow::admits(index, now_ns)) else {
+        return;
+    };
     let Some(mut entry) = maps::RECORDS.reserve::<Record>(0) else {
-        shed(outcome);
+        if let Some(index) = index::<M>(outcome) {
+            maps::shed(index);
+        }
         return;
     };
     let record = entry.as_mut_ptr();
-    // SAFETY: the helper has no preconditions.
-    let now_ns = unsafe { bpf_ktime_get_ns() };
     // SAFETY: the entry has room for one record; all of it is written before it is submitted.
     unsafe {
+        let (accept_depth, limit) = gauge::accept_depth::<M>(sk);
         record.write(Record {
             time_ns: now_ns,
             slot: listener.slot,
             outcome: outcome as u8,
-            accept_depth: M::read(sk, offset!(accept_depth)),
-            limit: M::read(sk, offset!(limit)),
+            accept_depth,
+            limit,
             syn_depth: gauge::syn_depth::<M>(sk),
             ..BLANK
         });
         fill(&mut *record);
     }
-    entry.submit(wakes(now_ns));
+    entry.submit(flags);
 }
 
-/// Whether this record wakes the reader: the first one of a CPU after [`WAKE_NS`] does. Whoever is woken looks
-/// again when that time has passed. To wake at each record would cost more than all the rest.
+/// Nobody has looked at the clock.
+pub const NOT_YET: u64 = 0;
+
+/// Now, on the monotonic clock.
 #[inline(always)]
-fn wakes(now_ns: u64) -> u64 {
-    let Some(pass) = pass::current() else { return BPF_RB_FORCE_WAKEUP.into() };
-    if now_ns.wrapping_sub(pass.woke_ns) < WAKE_NS {
-        return BPF_RB_NO_WAKEUP.into();
-    }
-    pass.woke_ns = now_ns;
-    BPF_RB_FORCE_WAKEUP.into()
+pub fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
 }
 
-/// All zeros; `Default::default()` would be a call.
+/// All zeros. `Default::default()` would be a call, and zeros that stand there themselves a call that writes them
+/// byte by byte, which is 240 instructions more.
 const BLANK: Record = Record {
     time_ns: 0,
     duration_ns: 0,
@@ -79,16 +99,36 @@ const BLANK: Record = Record {
 /// Counts an outcome without a record.
 #[inline(always)]
 pub fn count(listener: Listener, outcome: Outcome) {
-    if let Some(counters) = maps::counters(listener.slot) {
+    count_at(listener, outcome as usize);
+}
+
+/// Counts the outcome of an index that the verifier knows to be one.
+#[inline(always)]
+fn count_at(listener: Listener, index: usize) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: this CPU's own value, and the index is that of an outcome.
-        unsafe { *(*counters).outcomes.as_mut_ptr().add(outcome as usize) += 1 };
+        unsafe { *(*counters).outcomes.as_mut_ptr().add(index) += 1 };
     }
+}
+
+/// The index of an outcome. Reading by helper, the way to an outcome is so long that the verifier does not follow it;
+/// there it is shown that it is one, at each use: Linux 5.10 forgets it once the index lies on the stack.
+#[inline(always)]
+fn index<M: Memory>(outcome: Outcome) -> Option<usize> {
+    let index = outcome as usize;
+    if M::DIRECT {
+        return Some(index);
+    }
+    // Read back: the compiler knows, and would leave the comparison out.
+    // SAFETY: a reference.
+    let index = unsafe { (&raw const index).read_volatile() };
+    (index < Outcome::COUNT).then_some(index)
 }
 
 /// Counts something beside an outcome.
 #[inline(always)]
 pub fn tally(listener: Listener, kind: Tally) {
-    if let Some(counters) = maps::counters(listener.slot) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: this CPU's own value, and the index is that of a tally.
         unsafe { *(*counters).tallies.as_mut_ptr().add(kind as usize) += 1 };
     }
@@ -107,7 +147,7 @@ pub enum Timed {
 #[inline(always)]
 pub fn time(listener: Listener, timed: Timed, nanoseconds: u64) {
     let bucket = bucket(nanoseconds);
-    if let Some(counters) = maps::counters(listener.slot) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: this CPU's own value, and the index is that of a bucket.
         unsafe {
             let times = match timed {
@@ -126,7 +166,7 @@ pub fn time(listener: Listener, timed: Timed, nanoseconds: u64) {
 /// this CPU's part goes below zero.
 #[inline(always)]
 pub fn uncount(listener: Listener, outcome: Outcome) {
-    if let Some(counters) = maps::counters(listener.slot) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: as in `count`.
         unsafe {
             let count = (*counters).outcomes.as_mut_ptr().add(outcome as usize);
@@ -138,20 +178,12 @@ pub fn uncount(listener: Listener, outcome: Outcome) {
 /// As [`uncount`], for a tally.
 #[inline(always)]
 pub fn untally(listener: Listener, kind: Tally) {
-    if let Some(counters) = maps::counters(listener.slot) {
+    if let Some(counters) = listener.counters() {
         // SAFETY: as in `tally`.
         unsafe {
             let count = (*counters).tallies.as_mut_ptr().add(kind as usize);
             *count = (*count).wrapping_sub(1);
         }
-    }
-}
-
-#[inline(always)]
-fn shed(outcome: Outcome) {
-    if let Some(troubles) = maps::troubles() {
-        // SAFETY: this CPU's own value, and the index is that of an outcome.
-        unsafe { *(*troubles).shed.as_mut_ptr().add(outcome as usize) += 1 };
     }
 }
 

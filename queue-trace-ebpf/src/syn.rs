@@ -7,11 +7,12 @@ use queue_trace_common::{Outcome, Tally};
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
+use crate::ledger::{self, group};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
-use crate::mib::{Counts, Refusals};
+use crate::mib::{self, Counts, Refusals, SynQueue};
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{fastopen, listener, maps, mib, packet, report};
+use crate::{fastopen, listener, maps, packet, report};
 
 /// A SYN reached `tcp_conn_request`.
 #[inline(always)]
@@ -20,13 +21,24 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
         reached(skb);
         return;
     };
-    pass.kept.sk = sk as u64;
-    if M::DIRECT && config!(per_cpu_offset) != 0 {
-        // For inner hooks, which have no typed socket.
-        mib::find::<M>(pass, sk);
+    let mut wanted = 0;
+    if config!(syn_by_mib) != 0 {
+        wanted |= group::SYN_QUEUE;
     }
-    if config!(syn_by_mib) != 0 || config!(verify) != 0 {
-        pass.mib = Counts::read::<M>(pass, sk);
+    if config!(cookie_by_mib) != 0 {
+        wanted |= group::COOKIES;
+    }
+    if config!(cookie_can_drop) != 0 {
+        wanted |= group::REFUSALS;
+    }
+    if wanted != 0 || config!(verify) != 0 {
+        ledger::begin::<M>(pass, sk, wanted);
+    }
+    if config!(verify) != 0 {
+        pass.mib = Counts::read(pass.ledgers.current().slots());
+        if !pass.ledgers.current().holds(&pass.mib) {
+            maps::contradicted(Outcome::SynQueued);
+        }
     }
 }
 
@@ -36,6 +48,16 @@ pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     if let Some(pass) = pass::close(Kind::Syn) {
         reached(skb);
         done::<M>(pass, sk, skb);
+    }
+}
+
+/// The SYN's half-open request went into the hash. It knows its client, which is dear to read from the packet.
+#[inline(always)]
+pub fn queued<M: Memory>(request: *const u8) {
+    if config!(stream) & (1 << Outcome::SynQueued as u64) != 0
+        && let Some(pass) = pass::within(Kind::Syn)
+    {
+        pass.client = packet::peer::<M>(request);
     }
 }
 
@@ -50,36 +72,66 @@ fn reached(skb: *const u8) {
 /// What became of the SYN.
 #[inline(always)]
 fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
-    fastopen::ends::<M>(pass, sk);
-    let outcome = outcome::<M>(pass, sk);
-    if config!(verify) != 0 {
-        verify(&Counts::read::<M>(pass, sk).since(&pass.mib), outcome);
-    }
-    let listener = listener::find_again::<M>(sk);
+    fastopen::ends(pass);
     if pass.saw(seen::HASHED) {
-        gauge::entered::<M>(listener, sk, Queue::Syn);
-    } else if matches!(outcome, Outcome::SynFastopen) {
-        gauge::entered::<M>(listener, sk, Queue::Accept);
+        // The most frequent by far; a way of its own, on which the compiler knows the outcome.
+        return tell::<M>(pass, sk, skb, Outcome::SynQueued);
+    }
+    let outcome = outcome(pass);
+    if config!(verify) != 0 {
+        let now = Counts::read(pass.ledgers.current().slots());
+        verify(&now.since(&pass.mib), outcome);
+    }
+    tell::<M>(pass, sk, skb, outcome);
+}
+
+#[inline(always)]
+fn tell<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, outcome: Outcome) {
+    let listener = pass.listener::<M>(sk);
+    let period = pass.now.period();
+    match outcome {
+        Outcome::SynQueued => gauge::entered::<M>(listener, period, sk, Queue::Syn),
+        Outcome::SynFastopen => gauge::entered::<M>(listener, period, sk, Queue::Accept),
+        _ => {}
     }
     tally(pass, listener);
     report::report::<M>(listener, sk, outcome, |record| {
-        report::set_client(record, &packet::client::<M>(skb));
+        if M::DIRECT && matches!(outcome, Outcome::SynQueued) {
+            // See `queued`.
+            report::set_client(record, &pass.client);
+        } else {
+            report::set_client(record, &packet::client::<M>(skb));
+        }
     });
 }
 
 #[inline(always)]
-fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
-    if pass.saw(seen::HASHED) {
-        Outcome::SynQueued
-    } else if pass.saw(seen::HASH_RACE) {
+fn outcome(pass: &mut Pass) -> Outcome {
+    if pass.saw(seen::HASH_RACE) {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
         if pass.saw(seen::QUEUE_CLOSED) { Outcome::SynClosing } else { Outcome::SynFastopen }
-    } else if pass.saw(seen::COOKIE_MADE) && !dropped_since::<M>(pass, sk) {
+    } else if cookie_sent(pass) {
         Outcome::SynCookie
     } else {
-        refusal::<M>(pass, sk)
+        pass.ledgers.current().forget_refusals();
+        refusal(pass)
     }
+}
+
+/// Whether the SYN was answered with a cookie.
+#[inline(always)]
+fn cookie_sent(pass: &mut Pass) -> bool {
+    if config!(cookie_by_mib) == 0 {
+        return pass.saw(seen::COOKIE_MADE) && !dropped_since(pass);
+    }
+    if !pass.saw(seen::ALLOCATED) || !pass.saw(seen::COOKIE_CHOSEN) {
+        return false;
+    }
+    let ledger = pass.ledgers.current();
+    let sent = mib::cookies_sent(ledger.slots());
+    let before = core::mem::replace(&mut ledger.cookies_sent, sent);
+    sent != before && (config!(cookie_can_drop) == 0 || !ledger.refused().dropped)
 }
 
 /// `cookie_v4_init_sequence` or `cookie_v6_init_sequence` makes a cookie.
@@ -88,19 +140,21 @@ pub fn makes_cookie() {
     let Some(pass) = pass::within(Kind::Syn) else { return };
     pass.seen |= seen::COOKIE_MADE;
     if config!(per_cpu_offset) != 0 {
-        pass.refusals = Refusals::read::<Probed>(pass, pass.kept.sk as *const u8);
+        ledger::identify::<Probed>(pass, pass.kept.sk as *const u8);
+        pass.refusals = Refusals::read(pass.ledgers.current().slots());
     }
 }
 
 /// Whether the SYN was dropped after its cookie was made: from 7.2 on the route is sought after that.
 #[inline(always)]
-fn dropped_since<M: Memory>(pass: &mut Pass, sk: *const u8) -> bool {
-    config!(per_cpu_offset) != 0 && Refusals::read::<M>(pass, sk).drops != pass.refusals.drops
+fn dropped_since(pass: &mut Pass) -> bool {
+    config!(per_cpu_offset) != 0
+        && Refusals::read(pass.ledgers.current().slots()).drops != pass.refusals.drops
 }
 
 /// Nothing was queued and nothing sent: at which check did it end?
 #[inline(always)]
-fn refusal<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
+fn refusal(pass: &mut Pass) -> Outcome {
     if pass.saw(seen::ALLOCATED) {
         return if pass.saw(seen::NO_MEMORY) {
             Outcome::SynNoMemory
@@ -111,11 +165,13 @@ fn refusal<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         };
     }
     if config!(syn_by_mib) != 0 {
-        let moved = Counts::read::<M>(pass, sk).since(&pass.mib);
-        if moved.syn_queue_full_drops != 0 {
+        let ledger = pass.ledgers.current();
+        let now = SynQueue::read(ledger.slots());
+        let before = core::mem::replace(&mut ledger.syn_queue, now);
+        if now.drops != before.drops {
             pass.seen |= seen::FLOOD_DROP;
         }
-        if moved.syn_queue_full_cookies != 0 {
+        if now.cookies != before.cookies {
             pass.seen |= seen::COOKIE_CHOSEN;
         }
     }
@@ -124,11 +180,15 @@ fn refusal<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
 
 /// Counts what the kernel counts about the SYN beside its outcome.
 #[inline(always)]
-fn tally(pass: &Pass, listener: Listener) {
+fn tally(pass: &mut Pass, listener: Listener) {
     if pass.seen & (seen::COOKIE_CHOSEN | FASTOPEN_TALLIES) == 0 {
         return;
     }
     if pass.saw(seen::COOKIE_CHOSEN) {
+        if pass.saw(seen::ALLOCATED) {
+            // The kernel has counted that, and we have not looked.
+            pass.ledgers.current().syn_queue.cookies += 1;
+        }
         report::tally(listener, Tally::CookieChosen);
     }
     if pass.saw(seen::FASTOPEN_COOKIE_REQUESTED) {
@@ -174,16 +234,22 @@ pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool) {
         done::<M>(pass, sk, skb);
         return;
     }
+    if v6 && packet::is_ipv4::<M>(skb) {
+        // `tcp_v6_conn_request` handed it to its twin, whose end came first.
+        return;
+    }
     let Some(pass) = pass::current() else { return };
     let reached = pass.last_syn == skb as u64;
     pass.last_syn = 0;
+    if !reached {
+        pass.ledgers.void();
+    }
     if reached || !maps::armed() {
         return;
     }
     let client = packet::client::<M>(skb);
-    // `tcp_v6_conn_request` hands IPv4 segments to its twin, whose end came first; and it drops a
-    // source of ::ffff:a.b.c.d without counting it as a listen drop.
-    if v6 && (client.version == 4 || packet::is_mapped(&client.address)) {
+    // A source of ::ffff:a.b.c.d is dropped without being counted as a listen drop.
+    if v6 && packet::is_mapped(&client.address) {
         return;
     }
     report::report::<M>(listener::find::<M>(sk), sk, Outcome::SynNotUnicast, |record| {

@@ -31,7 +31,8 @@ fn build() -> Result<(), String> {
     for path in sources.iter().chain([&toolchain.linker, &toolchain.compiler.rustc]) {
         println!("cargo::rerun-if-changed={}", path.display());
     }
-    let target = out.join("ebpf");
+    // `target/PROFILE/build/PACKAGE/out`: one folder for all features, so that `core` is compiled once.
+    let target = out.ancestors().nth(3).unwrap_or(&out).join("ebpf");
     compile(workspace, &toolchain, &target)?;
     let object = target.join("bpfel-unknown-none/release/queue-trace-ebpf");
     let small = without_dwarf(&object).map_err(|error| format!("{}: {error}", object.display()))?;

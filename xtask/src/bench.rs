@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::setup;
 use crate::setup::kernels;
-use sample::Tracer;
+use sample::{Scenario, Tracer};
 use table::Figures;
 
 mod baseline;
@@ -31,6 +31,12 @@ pub(crate) struct Arguments {
     /// Measures these watchers only; repeatable
     #[arg(long, value_name = "WATCHER", value_parser = Tracer::of_key)]
     only: Vec<Tracer>,
+    /// Measures counting's connections to so many listeners in turn, and nothing else
+    #[arg(long, value_name = "COUNT,...", value_delimiter = ',', conflicts_with_all = ["check", "bless", "only"])]
+    listeners: Vec<u32>,
+    /// The same with so many processors, of which one has the load
+    #[arg(long, value_name = "COUNT,...", value_delimiter = ',', conflicts_with_all = ["check", "bless", "only"])]
+    cpus: Vec<u8>,
     /// Writes every sample into this file too, one JSON object a kernel and line
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -52,17 +58,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         [] => Tracer::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
+    // The figure that is checked is a connection's, and the same in each round.
+    let (rounds, loads) = match arguments {
+        Arguments { check: true, .. } => (1, &[Scenario::Connection][..]),
+        Arguments { quick: true, .. } => (1, &Scenario::ALL[..]),
+        _ => (3, &Scenario::ALL[..]),
+    };
     setup::for_build()?;
     if tracers.iter().any(|tracer| tracer.is_peer()) {
         setup::for_bench()?;
     }
     let programs = guest::Programs::build()?;
+    let by_listeners = arguments.listeners.iter().map(|count| Size { listeners: *count, cpus: 1 });
+    let by_cpus = arguments.cpus.iter().map(|count| Size { listeners: 1, cpus: *count });
+    let sizes: Vec<_> = by_listeners.chain(by_cpus).collect();
+    if !sizes.is_empty() {
+        growth(&kernels, &programs, &sizes)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut measured = Vec::new();
     for kernel in &kernels {
         setup::for_vm(kernel, true)?;
-        // The figure that is checked is the same in each round.
-        let rounds = if arguments.quick || arguments.check { 1 } else { 3 };
-        let figures = guest::measure(kernel, &programs, rounds, &tracers)
+        let figures = guest::measure(kernel, &programs, rounds, &tracers, loads, Size::LEAST)
             .with_context(|| format!("cannot measure on Linux {kernel}"))?;
         table::print(&figures)?;
         measured.push(figures);
@@ -77,4 +94,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let good = !arguments.check || baseline::check(&measured)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How large the machine is.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// How many listeners clients connect to in turn.
+    listeners: u32,
+    cpus: u8,
+}
+
+impl Size {
+    const LEAST: Self = Self { listeners: 1, cpus: 1 };
+}
+
+/// Whether a connection costs more where there is more of everything.
+fn growth(kernels: &[String], programs: &guest::Programs, sizes: &[Size]) -> Result<()> {
+    let (tracers, loads) = ([Tracer::Counting], [Scenario::Connection]);
+    for kernel in kernels {
+        setup::for_vm(kernel, true)?;
+        let measure = |size: &Size| {
+            let figures = guest::measure(kernel, programs, 1, &tracers, &loads, *size)?;
+            Ok((*size, figures))
+        };
+        let rows = sizes.iter().map(measure).collect::<Result<Vec<_>>>()?;
+        table::print_growth(&rows)?;
+    }
+    Ok(())
 }

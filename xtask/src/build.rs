@@ -1,7 +1,7 @@
 //! `cargo xtask build`: the workspace, kernel side included; and the static programs for guests.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 
@@ -45,6 +45,13 @@ pub(crate) fn guest_cargo(subcommand: &str) -> Command {
     cargo
 }
 
+/// As [`guest_cargo`] builds, with optimisation: the programs that others install.
+pub(crate) fn guest_release() -> Command {
+    let mut cargo = guest_cargo("build");
+    cargo.arg("--release");
+    cargo
+}
+
 /// Builds static programs: name and package of each.
 pub(crate) fn guest_programs(programs: &[(&str, &str)]) -> Result<()> {
     let mut cargo = guest_cargo("build");
@@ -54,7 +61,34 @@ pub(crate) fn guest_programs(programs: &[(&str, &str)]) -> Result<()> {
     command::run(&mut cargo)
 }
 
+/// Builds a static program of xtask that knows BPF.
+pub(crate) fn guest_tool(name: &str) -> Result<()> {
+    let mut cargo = guest_cargo("build");
+    command::run(cargo.args(["--package=xtask", "--features=load", "--bin", name]))
+}
+
+/// Builds test programs without running them, by a `cargo test` that names them; each program with its target's name.
+pub(crate) fn test_programs(cargo: &mut Command) -> Result<Vec<(String, PathBuf)>> {
+    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
+    let messages = command::text(cargo)?;
+    let program = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let name = message["target"]["name"].as_str()?.to_owned();
+        Some((name, message["executable"].as_str()?.into()))
+    };
+    Ok(messages.lines().filter_map(program).collect())
+}
+
 /// Where a static program is once it is built.
 pub(crate) fn guest_path(name: &str) -> PathBuf {
-    workspace::target().join("guest").join(GUEST_TARGET).join("debug").join(name)
+    built("debug", name)
+}
+
+/// Where one is that [`guest_release`] built.
+pub(crate) fn guest_release_path(name: &str) -> PathBuf {
+    built("release", name)
+}
+
+fn built(profile: &str, name: &str) -> PathBuf {
+    workspace::target().join("guest").join(GUEST_TARGET).join(profile).join(name)
 }

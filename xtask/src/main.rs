@@ -9,6 +9,9 @@ mod build;
 mod check;
 mod command;
 mod demo;
+mod dist;
+mod fuzz;
+mod incident;
 mod run;
 mod setup;
 mod test;
@@ -31,9 +34,12 @@ enum Task {
     Build(build::Arguments),
     Run(run::Arguments),
     Demo(demo::Arguments),
+    Incident(incident::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
+    Fuzz(fuzz::Arguments),
     Bench(bench::Arguments),
+    Dist(dist::Arguments),
     Vm(vm::Arguments),
 }
 
@@ -43,9 +49,12 @@ fn main() -> ExitCode {
         Task::Build(arguments) => build::run(&arguments),
         Task::Run(arguments) => run::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Incident(arguments) => incident::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -7,8 +7,12 @@ use anyhow::{Result, ensure};
 use crate::command;
 
 mod apt;
+pub(crate) mod chromium;
 mod ebpf;
 pub(crate) mod kernels;
+pub(crate) mod prometheus;
+pub(crate) mod python;
+mod suites;
 
 /// Finds or installs what building and testing need; says what it installs before it does
 ///
@@ -42,6 +46,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         };
     }
     for_build()?;
+    if arguments.purpose == Purpose::Test {
+        for_unit()?;
+        for_fuzz()?;
+    }
     for kernel in wanted {
         for_vm(kernel, true)?;
     }
@@ -54,6 +62,29 @@ pub(crate) fn for_build() -> Result<()> {
         apt::install("a C compiler", &["gcc", "libc6-dev"])?;
     }
     ebpf::ensure()
+}
+
+/// What the tests need that run here.
+pub(crate) fn for_unit() -> Result<()> {
+    for_views()?;
+    prometheus::ensure()?;
+    python::ensure()
+}
+
+/// What fuzzing needs: libFuzzer is built from its source.
+pub(crate) fn for_fuzz() -> Result<()> {
+    if !command::exists("c++") {
+        apt::install("a C++ compiler for the fuzzer", &["g++"])?;
+    }
+    Ok(())
+}
+
+/// What views are looked at with: a terminal and a browser.
+pub(crate) fn for_views() -> Result<()> {
+    if !command::exists("tmux") {
+        apt::install("a terminal for tests", &["tmux"])?;
+    }
+    chromium::ensure()
 }
 
 /// The peers that `cargo xtask bench` measures beside; where they cannot be had, it does without.
@@ -81,16 +112,25 @@ pub(crate) fn for_vm(name: &str, built: bool) -> Result<()> {
     if !command::exists("qemu-system-x86_64") {
         apt::install("the emulator for guests", &["qemu-system-x86"])?;
     }
-    let busybox = crate::vm::busybox();
-    if !busybox.is_file() {
-        apt::unpack(
-            "a static busybox for guests",
-            "busybox-static",
-            &crate::workspace::cache("busybox"),
-        )?;
-    }
+    busybox()?;
     match kernels::series(name) {
         Some(series) => kernels::ensure(series),
         None => Ok(()),
     }
+}
+
+/// What testing the Debian package needs.
+pub(crate) fn for_package() -> Result<()> {
+    if !command::exists("dpkg-deb") {
+        apt::install("what builds Debian packages", &["dpkg"])?;
+    }
+    busybox()
+}
+
+fn busybox() -> Result<()> {
+    if crate::vm::busybox().is_file() {
+        return Ok(());
+    }
+    let folder = crate::workspace::cache("busybox");
+    apt::unpack("a static busybox for guests", "busybox-static", &folder)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: unit tests here, then the VM tests on every kernel.
+//! `cargo xtask test`: unit tests, fuzz targets and the package's tests here, then the VM tests on every kernel.
 
 use std::io::{BufRead, BufReader};
 use std::process::{ExitCode, Stdio};
@@ -6,13 +6,19 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 
-use crate::setup::{self, kernels};
-use crate::workspace;
+use crate::setup::{self, chromium, kernels, prometheus, python};
+use crate::{fuzz, workspace};
 
 mod guests;
+mod package;
 mod tally;
 
 use tally::Tally;
+
+/// The parts, in the order in which they run.
+const SUITES: [&str; 4] = ["unit", "fuzz", "package", "vm"];
+/// So many seconds each fuzz target runs: enough to find what a change broke; `cargo xtask fuzz` takes longer.
+const FUZZ_SECONDS: u32 = 5;
 
 /// Runs every test; sets up first
 ///
@@ -21,11 +27,13 @@ use tally::Tally;
 ///   cargo xtask test unit btf               unit tests with `btf` in their name
 ///   cargo xtask test vm --kernel 6.12       the VM tests on one kernel
 ///   cargo xtask test vm --attach kprobe     the VM tests by kprobes
+///   cargo xtask test fuzz                   each fuzz target for five seconds
+///   cargo xtask test package                the Debian package
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// `unit` or `vm` for that half only; then a part of the names of the tests to run
-    #[arg(value_name = "unit|vm] [FILTER", num_args = 0..=2)]
+    /// `unit`, `fuzz`, `package` or `vm` for that part only; then a part of the names of the tests to run
+    #[arg(value_name = "unit|fuzz|package|vm] [FILTER", num_args = 0..=2)]
     words: Vec<String>,
     /// Kernels for the VM tests instead of all; repeatable
     #[arg(long, value_parser = kernels::parse)]
@@ -40,11 +48,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (suite, filter) = match arguments.words.as_slice() {
-        [suite, rest @ ..] if ["unit", "vm"].contains(&suite.as_str()) => (Some(suite), rest),
+        [suite, rest @ ..] if SUITES.contains(&suite.as_str()) => (Some(suite), rest),
         rest => (None, rest),
     };
     if filter.len() > 1 {
-        let problem = "give one FILTER, after `unit` or `vm`\n";
+        let problem = "give one FILTER, after `unit`, `fuzz`, `package` or `vm`\n";
         clap::Error::raw(ErrorKind::TooManyValues, problem).exit();
     }
     let filter = filter.first().map(String::as_str);
@@ -54,6 +62,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut total = Tally::default();
     if wants("unit") {
         total += unit(filter)?;
+    }
+    if wants("fuzz") {
+        total += fuzzed(filter)?;
+    }
+    if wants("package") {
+        total += package::test(filter)?;
     }
     if wants("vm") {
         let mut chosen: Vec<_> = arguments.kernel.iter().map(String::as_str).collect();
@@ -75,9 +89,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Runs what `cargo test` runs.
 fn unit(filter: Option<&str>) -> Result<Tally> {
+    setup::for_unit()?;
     let mut cargo = workspace::cargo()
         .args(["test", "--quiet", "--no-fail-fast"])
         .args(filter)
+        .env(prometheus::VARIABLE, prometheus::folder())
+        .env(prometheus::RECEIVER_VARIABLE, prometheus::receiver())
+        .env(python::VARIABLE, python::interpreter())
+        .env(chromium::VARIABLE, chromium::program())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
@@ -89,4 +108,26 @@ fn unit(filter: Option<&str>) -> Result<Tally> {
         tally += Tally::of_line(&line).unwrap_or_default();
     }
     Ok(tally.unless_hidden(cargo.wait()?.success()))
+}
+
+/// Runs the fuzz targets, each for a few seconds.
+fn fuzzed(filter: Option<&str>) -> Result<Tally> {
+    let wanted = |(name, _): &&(&str, &str)| filter.is_none_or(|filter| name.contains(filter));
+    let targets: Vec<_> = fuzz::TARGETS.iter().filter(wanted).collect();
+    if targets.is_empty() {
+        return Ok(Tally::default());
+    }
+    let programs = fuzz::programs()?;
+    let one = |(name, seeds): &(&str, &str)| match fuzz::fuzz(&programs, name, seeds, FUZZ_SECONDS)
+    {
+        Ok(done) => {
+            println!("test fuzz {name} ... ok: {done}");
+            Tally { passed: 1, ..Tally::default() }
+        }
+        Err(error) => {
+            println!("test fuzz {name} ... FAILED: {error:#}");
+            Tally { reasons: vec![format!("fuzz {name}: {error:#}")], ..Tally::FAILURE }
+        }
+    };
+    Ok(targets.into_iter().map(one).sum())
 }

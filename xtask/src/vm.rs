@@ -49,8 +49,8 @@ pub(crate) struct Run {
     /// executables and /root/NAME for others unless given; repeatable
     #[arg(long, value_name = "FILE[:DEST]")]
     pub(crate) copy: Vec<guest::Copy>,
-    /// Counts instructions instead of time: the guest's clock runs by them, on one processor
-    #[arg(long, conflicts_with = "smp")]
+    /// Counts instructions instead of time: the guest's clock runs by them, and its processors run in turn
+    #[arg(long)]
     pub(crate) icount: bool,
     /// Number of processors
     #[arg(long, default_value_t = 1)]

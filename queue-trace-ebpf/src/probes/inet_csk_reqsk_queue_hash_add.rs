@@ -4,23 +4,28 @@
 use aya_ebpf::macros::{fexit, kprobe, kretprobe};
 use aya_ebpf::programs::{FExitContext, ProbeContext, RetProbeContext};
 
+use crate::memory::Typed;
 use crate::pass::{self, seen};
+use crate::syn;
 
 #[fexit]
-fn hash_add_leave_void(_ctx: FExitContext) -> i32 {
+fn hash_add_leave_void(ctx: FExitContext) -> i32 {
     pass::note(seen::HASHED);
+    syn::queued::<Typed>(ctx.arg(1));
     0
 }
 
 #[fexit]
 fn hash_add_leave_3(ctx: FExitContext) -> i32 {
     added(ctx.arg(3));
+    syn::queued::<Typed>(ctx.arg(1));
     0
 }
 
 #[fexit]
 fn hash_add_leave_2(ctx: FExitContext) -> i32 {
     added(ctx.arg(2));
+    syn::queued::<Typed>(ctx.arg(1));
     0
 }
 

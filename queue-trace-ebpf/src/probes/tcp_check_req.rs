@@ -19,7 +19,7 @@ fn tcp_check_req_enter(ctx: FEntryContext) -> i32 {
 #[fexit]
 fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
-        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(5));
+        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
     }
     0
 }
@@ -27,7 +27,7 @@ fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
 #[fexit]
 fn tcp_check_req_leave_6(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
-        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(6));
+        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(6));
     }
     0
 }
@@ -41,11 +41,12 @@ fn fastopen(argument: u8) -> bool {
 #[kprobe]
 fn kprobe_tcp_check_req(ctx: ProbeContext) -> u32 {
     if !truth(&ctx, 3) {
-        let sk = pointer(&ctx, 0);
+        let (sk, request) = (pointer(&ctx, 0), pointer(&ctx, 2));
         if let Some(pass) = pass::current() {
             (pass.kept.sk, pass.kept.skb) = (sk as u64, word(&ctx, 1));
+            pass.kept.request = request as u64;
         }
-        ack::enter::<Probed>(sk, pointer(&ctx, 2));
+        ack::enter::<Probed>(sk, request);
     }
     0
 }
@@ -55,6 +56,6 @@ fn kprobe_tcp_check_req(ctx: ProbeContext) -> u32 {
 fn kretprobe_tcp_check_req(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::within(Kind::Ack) else { return 0 };
     let (sk, skb) = (pass.kept.sk as *const u8, pass.kept.skb as *const u8);
-    ack::leave::<Probed>(sk, skb, ctx.ret());
+    ack::leave::<Probed>(sk, skb, pass.kept.request as *const u8, ctx.ret());
     0
 }

@@ -1,22 +1,15 @@
-//! Feeds bytes to the BTF reader as the kernel's BTF and as a module's, and asks it everything.
-//!
-//! `cargo +nightly fuzz run btf CORPUS ../src/kernel/btf/tests/data` in `queue-trace/` starts from
-//! real kernels' BTF; the folder `CORPUS` receives what is found.
+//! The BTF reader: bytes as the kernel's BTF and as a module's, asked everything.
 #![no_main]
 
-// The source itself: the library around it would need the eBPF toolchain.
-#[expect(dead_code, unused_imports, reason = "files are for the other tests")]
-#[path = "../../src/kernel/btf/mod.rs"]
-mod btf;
-
-use btf::Btf;
 use libfuzzer_sys::fuzz_target;
+use queue_trace::kernel::btf::Btf;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(kernel) = Btf::from_bytes(bytes.to_vec()) else { return };
     ask(&kernel);
-    if let Ok(module) = kernel.split(bytes.to_vec()) {
-        ask(&module);
+    let module = bytes.to_vec();
+    if let Ok(both) = kernel.split(module) {
+        ask(&both);
     }
 });
 

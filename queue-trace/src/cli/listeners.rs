@@ -1,15 +1,15 @@
 //! `queue-trace listeners`: one table, now, without BPF.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write;
 use std::str::FromStr;
 
 use anyhow::bail;
 
-use crate::netlink::{self, Listener, SynQueues};
-use crate::output::listeners::{Contents, Report, write_json, write_text};
-use crate::procfs::{Namespace, Owners, Sysctls, reachable};
+use crate::output::listeners::{write_json, write_text};
+use crate::procfs::{Namespace, Owners, reachable};
+use crate::source::{Census, Contents};
 
 /// Arguments of `queue-trace listeners`.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +20,10 @@ Examples:
 
 Any user may look; owners of other users' sockets and other network namespaces need root.")]
 pub struct ListenersArgs {
+    #[cfg(feature = "record")]
+    /// Show the listeners as they were at the end of this recording, instead of now
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<std::path::PathBuf>,
     /// A table for people, or one JSON object a line and listener
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -75,6 +79,12 @@ impl FromStr for Netns {
 /// `out` cannot be written to.
 pub fn run(args: &ListenersArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let mut notes = Vec::new();
+    #[cfg(feature = "record")]
+    let report = match &args.input {
+        Some(file) => recorded(args, file)?,
+        None => gather(args, &mut notes)?,
+    };
+    #[cfg(not(feature = "record"))]
     let report = gather(args, &mut notes)?;
     match args.format {
         Format::Text => write_text(&report, out)?,
@@ -88,26 +98,49 @@ pub fn run(args: &ListenersArgs, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Report> {
+/// What a recording has of what was asked for.
+#[cfg(feature = "record")]
+fn recorded(args: &ListenersArgs, file: &std::path::Path) -> anyhow::Result<Census> {
+    let mut recording = crate::source::Recording::open(file)?;
+    while recording.advance(|_, _| true)? {}
+    super::replay::told(&recording)?;
+    let Some(mut census) = recording.census() else {
+        bail!("{} has no list of listeners: a later queue-trace records it", file.display());
+    };
+    census.namespaces.retain(|contents| match &args.netns {
+        Netns::All => true,
+        Netns::Own => contents.own,
+        Netns::Inode(inode) => contents.namespace.inode == *inode,
+        Netns::Name(name) => contents.namespace.name.as_ref() == Some(name),
+    });
+    if census.namespaces.is_empty() {
+        bail!("that network namespace is not in the recording");
+    }
+    for contents in &mut census.namespaces {
+        contents.listeners.retain(|one| args.port.is_empty() || args.port.contains(&one.port));
+    }
+    Ok(census)
+}
+
+fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Census> {
     let own = Namespace::own()?.inode;
-    let mut report = Report::default();
+    let mut report = Census::default();
     let mut skipped: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for namespace in choose(&args.netns, notes)? {
-        match read(&namespace, namespace.inode == own, &args.port) {
+        match Contents::read(&namespace, namespace.inode == own, &args.port, true) {
             Ok(contents) => report.namespaces.push(contents),
             Err(error) if matches!(args.netns, Netns::All) && namespace.inode != own => {
-                skipped.entry(format!("{error:#}")).or_default().push(label(&namespace));
+                skipped.entry(error.to_string()).or_default().push(label(&namespace));
             }
             Err(error) => {
                 let namespace = label(&namespace);
-                return Err(error.context(format!("network namespace {namespace} is not shown")));
+                let shown = format!("network namespace {namespace} is not shown");
+                return Err(anyhow::Error::new(error).context(shown));
             }
         }
     }
     notes.extend(skipped.iter().map(|(error, namespaces)| skipped_note(error, namespaces)));
-    let listeners = || report.namespaces.iter().flat_map(|contents| &contents.listeners);
-    // A socket that no process holds any more has no inode.
-    let inodes: HashSet<_> = listeners().map(|l| l.inode).filter(|inode| *inode != 0).collect();
+    let inodes = report.inodes();
     let owners = Owners::scan(&inodes)?;
     let unseen = inodes.iter().filter(|inode| owners.of(**inode).is_empty()).count();
     if unseen > 0 && owners.unreadable > 0 {
@@ -118,10 +151,14 @@ fn gather(args: &ListenersArgs, notes: &mut Vec<String>) -> anyhow::Result<Repor
         ));
     }
     report.owners = owners;
-    if report.is_empty() && args.format == Format::Json {
+    if is_empty(&report) && args.format == Format::Json {
         notes.push("no TCP listeners".into());
     }
     Ok(report)
+}
+
+fn is_empty(report: &Census) -> bool {
+    report.namespaces.iter().all(|contents| contents.listeners.is_empty())
 }
 
 /// The namespaces to look into.
@@ -150,30 +187,6 @@ fn choose(netns: &Netns, notes: &mut Vec<String>) -> anyhow::Result<Vec<Namespac
     }
 }
 
-fn read(namespace: &Namespace, own: bool, ports: &[u16]) -> anyhow::Result<Contents> {
-    let shown = |listener: &Listener| ports.is_empty() || ports.contains(&listener.port);
-    let work = || -> Result<Contents, netlink::Error> {
-        let mut listeners = netlink::listeners()?;
-        // The kernel walks its whole connection table for the half-open requests: not for nothing.
-        let syn_queues = if listeners.iter().any(shown) {
-            SynQueues::read(&listeners)?
-        } else {
-            SynQueues::default()
-        };
-        listeners.retain(shown);
-        listeners.sort_by_key(|listener| (listener.port, listener.address, listener.cookie));
-        Ok(Contents {
-            namespace: namespace.clone(),
-            own,
-            syn_queues,
-            devices: device_names(&listeners),
-            listeners,
-            sysctls: Sysctls::read(),
-        })
-    };
-    Ok(namespace.run(work)??)
-}
-
 fn label(namespace: &Namespace) -> String {
     match &namespace.name {
         Some(name) => format!("{} ({name:?})", namespace.inode),
@@ -189,15 +202,6 @@ fn skipped_note(error: &str, namespaces: &[String]) -> String {
     let rest = namespaces.len().saturating_sub(NAMED);
     let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("not shown: network namespace {named}{rest}: {error}")
-}
-
-/// Names of the devices that `listeners` are bound to; a device may be gone.
-fn device_names(listeners: &[Listener]) -> HashMap<u32, String> {
-    listeners
-        .iter()
-        .filter_map(|listener| listener.device)
-        .filter_map(|index| Some((index, netlink::device_name(index)?)))
-        .collect()
 }
 
 /// Why `/proc/PID` keeps something to itself.

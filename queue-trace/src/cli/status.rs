@@ -12,12 +12,18 @@ pub(super) fn of(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let usage = error.is::<Usage>();
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(io::stderr(), "queue-trace: {error:#}");
-            ExitCode::FAILURE
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
+
+/// A mistake in what the user asked for that clap does not see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
 
 /// The exit code of arguments that clap did not take; help and version are no mistakes.
 pub(super) fn usage(error: &clap::Error) -> ExitCode {

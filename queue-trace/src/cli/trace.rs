@@ -1,20 +1,21 @@
 //! `queue-trace trace`: events as they happen, a summary at the end.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use queue_trace_common::{Event, Outcome};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use crate::kernel::attach::Settings;
-use crate::model::{Clients, Listener, Observed, QueueEvent};
+use super::capture::{CaptureArgs, FilterArgs};
+use super::verdicts::{Gathered, judge};
+use crate::model::{Listener, Observed, QueueEvent, Snapshot};
 use crate::output::clock::Clock;
 use crate::output::summary::Facts;
 use crate::output::{AT_ONCE, json, status, summary, text};
-use crate::source::{Live, Start, Status};
+use crate::source::{Census, Live, Start, Status, monotonic_ns};
 
 /// Arguments of `queue-trace trace`.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,15 +27,27 @@ Examples:
 The summary goes to standard error when standard output is not a terminal. The counts in it are exact
 even when events come faster than they can be written. Ctrl-C ends the trace.")]
 pub struct TraceArgs {
+    #[cfg(feature = "record")]
+    /// Show what was recorded in this file, instead of what happens now
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workers", "verify", "without_hook", "attach", "btf"])]
+    pub input: Option<std::path::PathBuf>,
+    /// What to show, and how.
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// How to take events.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+}
+
+/// What to show of events, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ViewArgs {
     /// Lines for people, or one JSON object a line and event
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Show only events of listeners on this port; may be given several times
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Vec<u16>,
-    /// Show only this kind of event; may be given several times
-    #[arg(long, value_parser = event_parser(), value_name = "EVENT")]
-    pub event: Vec<Event>,
+    /// Which events.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// End after this time, for example 500ms, 10s or 2m
     #[arg(long, value_parser = duration)]
     pub duration: Option<Duration>,
@@ -47,15 +60,6 @@ pub struct TraceArgs {
     /// Show times as seconds since the start
     #[arg(long)]
     pub relative: bool,
-    /// Compare each outcome with the kernel's own counters as it happens (slower)
-    #[arg(long)]
-    pub verify: bool,
-    /// Leave this program out, as if the kernel had refused it
-    #[arg(long, hide = true, value_name = "PROGRAM")]
-    pub without_hook: Vec<String>,
-    /// How to attach.
-    #[command(flatten)]
-    pub attach: super::attach::AttachArgs,
 }
 
 /// How to show the events.
@@ -66,14 +70,6 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-fn event_parser() -> impl clap::builder::TypedValueParser<Value = Event> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser};
-    PossibleValuesParser::new(Event::ALL.map(Event::name)).map(|name| {
-        // The parser lets only names of the list pass.
-        Event::ALL.into_iter().find(|event| event.name() == name).unwrap_or(Event::SynRefused)
-    })
 }
 
 /// A time such as 500ms, 10s or 2m.
@@ -90,20 +86,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// One line for the user.
 pub fn run(args: &TraceArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    runtime.block_on(trace(args))
+    #[cfg(feature = "record")]
+    if let Some(file) = &args.input {
+        return super::replay::replay(file, &args.view);
+    }
+    super::block_on(trace(args))
 }
 
 async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
     // Before attaching, so that a signal from now on ends the trace with its summary.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (mut live, start) = Live::start(&settings(args))?;
-    announce(&start);
-    let mut view = View::new(args);
+    let (mut live, start) = Live::start(&args.view.filter.settings(&args.capture))?;
+    announce("tracing", &start);
+    let args = &args.view;
+    let mut view = View::new(args, monotonic_ns(), Timestamp::now());
     let end = args.duration.map(|duration| Instant::now() + duration);
     // A day is as good as never; the loop asks again.
     let far = Duration::from_secs(86_400);
@@ -119,7 +116,7 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             () = sleep_until(end.unwrap_or_else(|| Instant::now() + far)), if end.is_some() => break,
             _ = tidy.tick() => live.tidy()?,
-            _ = status.tick() => view.status(&live.status()?)?,
+            _ = status.tick() => view.status(&live.status()?, monotonic_ns())?,
             result = live.events(|listener, event| view.take(listener, event)) => {
                 result?;
                 view.flush()?;
@@ -129,42 +126,20 @@ async fn trace(args: &TraceArgs) -> anyhow::Result<()> {
             break;
         }
     }
+    // Before the last events: what happens between them and the counters is in these alone.
+    live.refresh_owners(Duration::ZERO)?;
     live.rest(|listener, event| view.take(listener, event));
     view.flush()?;
-    view.finish(&mut live)
-}
-
-fn settings(args: &TraceArgs) -> Settings {
-    // What clients paid is told whatever is shown.
-    let wanted = |outcome: &&Outcome| streams(args, **outcome) || Clients::needs(**outcome);
-    let stream = Outcome::ALL.iter().filter(wanted).fold(0, |bits, o| bits | 1 << *o as u64);
-    Settings {
-        stream,
-        ports: args.port.clone(),
-        verify: args.verify,
-        without: args.without_hook.clone(),
-        ..args.attach.settings()
-    }
-}
-
-/// Whether events of this kind are to be shown.
-fn shows(args: &TraceArgs, event: Event) -> bool {
-    args.event.is_empty() || args.event.contains(&event)
-}
-
-/// Whether the kernel side is to stream this outcome for its own sake. A server that polls with a
-/// non-blocking `accept()` gets EAGAIN all the time, which nobody wants to see who has not asked.
-fn streams(args: &TraceArgs, outcome: Outcome) -> bool {
-    shows(args, outcome.event()) && (outcome != Outcome::AcceptEagain || !args.event.is_empty())
+    view.finish(&live.snapshot()?, &Census::take(false))
 }
 
 /// Says on standard error what is watched and what cannot be.
-fn announce(start: &Start) {
+pub(super) fn announce(doing: &str, start: &Start) {
     let mut err = io::stderr().lock();
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(
         err,
-        "queue-trace: tracing {} listeners by {} hooks ({}); Ctrl-C ends",
+        "queue-trace: {doing} {} listeners by {} hooks ({}); Ctrl-C ends",
         start.listeners,
         start.plan.hooks.len(),
         start.plan.tier.name()
@@ -185,39 +160,42 @@ fn announce(start: &Start) {
 }
 
 /// Shows events and gathers what they tell.
-struct View<'a> {
-    args: &'a TraceArgs,
+pub(super) struct View<'a> {
+    args: &'a ViewArgs,
     clock: Clock,
     /// Lines that are not written yet.
     lines: Vec<u8>,
     observed: Observed,
+    began_ns: u64,
     shown: u64,
     failed: Option<io::Error>,
 }
 
 impl<'a> View<'a> {
-    fn new(args: &'a TraceArgs) -> Self {
+    /// Begins at this time of the monotonic clock and of the wall clock.
+    pub(super) fn new(args: &'a ViewArgs, began_ns: u64, wall: Timestamp) -> Self {
         Self {
             args,
-            clock: Clock::new(crate::source::monotonic_ns(), Timestamp::now(), args.relative),
+            clock: Clock::new(began_ns, wall, args.relative),
             lines: Vec::with_capacity(2 * AT_ONCE),
             observed: Observed::default(),
+            began_ns,
             shown: 0,
             failed: None,
         }
     }
 
     /// Shows one event; whether more are wanted.
-    fn take(&mut self, listener: &Listener, event: &QueueEvent) -> bool {
+    pub(super) fn take(&mut self, listener: &Listener, event: &QueueEvent) -> bool {
         if self.done() {
             return false;
         }
         // More ports than the kernel side takes are filtered here.
-        if !self.wants(listener) {
+        if !self.args.filter.wants(listener) {
             return true;
         }
         self.observed.take(listener.id, event);
-        if !shows(self.args, event.event()) {
+        if !self.args.filter.shows(event.event()) {
             return true;
         }
         let Self { lines, clock, .. } = self;
@@ -232,10 +210,10 @@ impl<'a> View<'a> {
         !self.done()
     }
 
-    /// Shows how the queues fared.
-    fn status(&mut self, all: &[Status]) -> anyhow::Result<()> {
-        let wanted: Vec<_> = all.iter().filter(|one| self.wants(&one.listener)).cloned().collect();
-        let now = crate::source::monotonic_ns();
+    /// Shows how the queues fared up to this time of the monotonic clock.
+    pub(super) fn status(&mut self, all: &[Status], now: u64) -> anyhow::Result<()> {
+        let wanted: Vec<_> =
+            all.iter().filter(|one| self.args.filter.wants(&one.listener)).cloned().collect();
         let mut lines = Vec::new();
         status::write(&mut lines, &mut self.clock, now, &wanted)?;
         self.tell(&lines)
@@ -252,16 +230,13 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    fn wants(&self, listener: &Listener) -> bool {
-        self.args.port.is_empty() || self.args.port.contains(&listener.port)
-    }
-
-    fn done(&self) -> bool {
+    /// Whether nothing more is to be shown.
+    pub(super) fn done(&self) -> bool {
         self.failed.is_some() || self.args.count.is_some_and(|count| self.shown >= count)
     }
 
     /// Lets go of what was written, so that a line is seen when it happens.
-    fn flush(&mut self) -> anyhow::Result<()> {
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error).context("cannot write events");
         }
@@ -275,15 +250,28 @@ impl<'a> View<'a> {
         written
     }
 
-    fn finish(mut self, live: &mut Live) -> anyhow::Result<()> {
-        let snapshot = live.snapshot()?;
-        let mut summary = Vec::new();
-        let facts = Facts {
-            snapshot: &snapshot,
+    /// Shows what was left out of the events, and the summary.
+    pub(super) fn finish(mut self, snapshot: &Snapshot, census: &Census) -> anyhow::Result<()> {
+        if self.args.format == Format::Json {
+            json::write_left_out(&mut self.lines, &mut self.clock, snapshot);
+            self.flush()?;
+        }
+        let verdicts = judge(&Gathered {
+            began_ns: self.began_ns,
+            before: &Census::default(),
+            snapshot,
+            census,
             observed: &self.observed,
-            now_ns: crate::source::monotonic_ns(),
-        };
-        summary::write(&mut summary, &facts, |listener| self.wants(listener))?;
+            scheduled: HashMap::new(),
+            addresses: None,
+        });
+        let id = |place: usize| snapshot.listeners.get(place).map(|(listener, _)| listener.id);
+        // What stands for several listeners cannot be judged.
+        let main = verdicts.into_iter().filter_map(|one| Some((id(one.listener)?, one.main)));
+        let verdicts = main.filter(|(listener, _)| *listener != 0).collect();
+        let mut summary = Vec::new();
+        let facts = Facts { snapshot, observed: &self.observed, verdicts: &verdicts };
+        summary::write(&mut summary, &facts, |listener| self.args.filter.wants(listener))?;
         self.tell(&summary)
     }
 }

@@ -3,28 +3,36 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
+use aya::programs::links::FdLink;
 use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes_aligned};
-use queue_trace_common::{Config, Counters, MAX_PORTS, Offsets};
+use queue_trace_common::{Config, Counters, MISSING, Offsets};
 
-use super::btf::Btf;
+use super::btf::{Btf, BtfError};
 use super::hooks::{Hook, Plan, Tier};
+use super::layout::Layout;
+use super::machine::Machine;
 use super::misses::Misses;
+use super::objects::Objects;
 pub use super::programs::Took;
 use super::programs::{self, Refusal};
+use super::scheduler::{MOST_PROCESSES, MOST_THREADS, Scheduler, SchedulerError};
 use super::tracefs::Leftovers;
-use super::{offsets, preflight, symbols, types};
+use super::{preflight, types};
 
 /// The kernel side, as the build script made it.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-trace-ebpf"));
+pub(super) static OBJECT: &[u8] =
+    include_bytes_aligned!(concat!(env!("OUT_DIR"), "/queue-trace-ebpf"));
 
-/// The most listeners that are told apart at once.
-const MOST_SLOTS: u32 = 4096;
+/// How many listeners are told apart at once, where there are not so many at the start that it may not do.
+const ORDINARY_SLOTS: usize = 4096;
 /// What the per-CPU counters may take of kernel memory, all CPUs together.
 const COUNTER_BYTES: usize = 64 << 20;
+/// The same where there are more listeners: 10,000 on 12 CPUs.
+const MOST_COUNTER_BYTES: usize = 256 << 20;
 
 /// The program that we run ourselves.
-const LOOK: &str = "look_at_queues";
+pub(super) const LOOK: &str = "look_at_queues";
 
 /// What is not visible on kernels before 6.7.
 const SILENT: &str = "probes that the kernel skips while another one runs (the books tell)";
@@ -34,11 +42,17 @@ const SILENT: &str = "probes that the kernel skips while another one runs (the b
 pub struct Settings {
     /// Outcomes to stream, bit by number.
     pub stream: u64,
-    /// Ports to stream; none: all. The kernel side takes [`MAX_PORTS`]; what is more, the reader
+    /// Ports to stream; none: all. The kernel side takes [`queue_trace_common::MAX_PORTS`]; what is more, the reader
     /// has to filter.
     pub ports: Vec<u16>,
+    /// How many listeners there are now.
+    pub listeners: usize,
     /// Compare each outcome with the kernel's own counters.
     pub verify: bool,
+    /// Count accepted connections by process, too.
+    pub workers: bool,
+    /// Ask the scheduler how the processes spend their time that hold listeners, too.
+    pub scheduler: bool,
     /// Programs to leave out, as if the kernel had refused them (tests of what is then reported).
     pub without: Vec<String>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
@@ -47,20 +61,41 @@ pub struct Settings {
     pub types: Option<PathBuf>,
 }
 
+impl Settings {
+    /// By which means it has to be. With a file of types, the kernel most likely lacks what fentry needs.
+    pub(super) fn wanted(&self) -> Option<Tier> {
+        self.tier.or(self.types.as_ref().map(|_| Tier::Kprobe))
+    }
+}
+
+/// Links by the programs that they hold.
+pub type Links = Vec<(&'static str, FdLink)>;
+
 /// A kernel side that is attached; dropping it detaches it.
 pub struct Attached {
-    /// The loaded object.
-    pub ebpf: Ebpf,
+    /// The programs and maps.
+    pub objects: Objects,
+    /// What holds the programs to their functions, but for kprobes that stay with their programs.
+    pub links: Links,
     /// What was attached and what could not be.
     pub plan: Plan,
-    /// How many listeners can be told apart.
-    pub slots: u32,
+    /// The programs of hooks that were left out.
+    pub left_out: Vec<&'static str>,
+    /// What another process has to have the same to go on with this.
+    pub layout: Layout,
+    /// Whether a former process has begun to count with this.
+    pub counting: bool,
+    /// Whether accepted connections are counted by process, too.
+    pub workers: bool,
+    /// What the scheduler tells, or why it does not; nothing where it is not asked.
+    pub scheduler: Option<Result<Scheduler, SchedulerError>>,
     /// Whether the cookies of network namespaces are known.
     pub netns_cookies: bool,
     /// What it took; with a tier that failed and hooks that were refused.
     pub took: Took,
     // Behind the programs: dropped after them.
-    _leftovers: Option<Leftovers>,
+    #[expect(dead_code, reason = "held to be dropped")]
+    pub(super) leftovers: Option<Leftovers>,
 }
 
 impl Attached {
@@ -70,8 +105,7 @@ impl Attached {
     ///
     /// When the kernel does not run the program.
     pub fn look(&mut self, slots: impl Iterator<Item = u32>) -> Result<(), ProgramError> {
-        let Some(program) = self.ebpf.program_mut(LOOK) else { return Ok(()) };
-        let program: &mut RawTracePoint = program.try_into()?;
+        let program = self.objects.runnable(LOOK)?;
         for slot in slots {
             let mut options = RawTracePointRunOptions::new();
             options.args[0] = u64::from(slot);
@@ -83,7 +117,7 @@ impl Attached {
     /// Calls of our programs that the kernel has skipped so far.
     #[must_use]
     pub fn misses(&self) -> Misses {
-        Misses::read(&self.ebpf, self.plan.tier)
+        Misses::read(&self.objects, self.plan.tier)
     }
 }
 
@@ -112,9 +146,7 @@ pub fn attach(settings: &Settings) -> Result<Attached, AttachError> {
     let mut took = Took::default();
     let btf = programs::timed(&mut took.types, || types::read(settings.types.as_deref()))
         .map_err(|error| error.to_string())?;
-    // With a file, the kernel most likely lacks what fentry needs.
-    let wanted = settings.tier.or(settings.types.as_ref().map(|_| Tier::Kprobe));
-    if let Some(tier) = wanted {
+    if let Some(tier) = settings.wanted() {
         return attach_by(tier, &btf, settings, &mut took);
     }
     let refusal = match attach_by(Tier::Fentry, &btf, settings, &mut took) {
@@ -140,11 +172,10 @@ fn attach_by(
     settings: &Settings,
     took: &mut Took,
 ) -> Result<Attached, AttachError> {
-    let offsets = programs::timed(&mut took.types, || offsets::resolve(btf))
-        .map_err(|error| error.to_string())?;
+    let machine = programs::timed(&mut took.types, || Machine::look(btf))?;
     let types = match tier {
         Tier::Fentry => Some(
-            programs::timed(&mut took.types, aya::Btf::from_sys_fs)
+            programs::timed(&mut took.types, || functions(btf, settings))
                 .map_err(|error| format!("cannot read this kernel's BTF: {error}"))?,
         ),
         Tier::Kprobe => {
@@ -158,37 +189,40 @@ fn attach_by(
     };
     let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
     let mut reasons = Vec::new();
-    let per_cpu_offset = symbols::per_cpu_offset();
-    let cpus = aya::util::nr_cpus().map_or(1, |cpus| cpus.max(1) as u32);
-    let slots = slots(cpus);
+    let slots = slots(machine.cpus, settings.listeners);
     loop {
-        let mut plan = Plan::new(tier, btf, &refused, per_cpu_offset.is_some())?;
-        let mut config = configuration(&mut plan, offsets, per_cpu_offset, settings);
-        config.cpus = cpus;
-        config.acked_mask = offsets::acked(btf).map_or(0, |(_, mask)| mask);
-        let loaded = programs::timed(&mut took.load, || load(types.as_ref(), &config, slots));
+        let (mut plan, config) = machine.plan(tier, btf, &refused, settings)?;
+        let load = || load(types.as_ref(), &config, slots, settings.scheduler);
+        let loaded = programs::timed(&mut took.load, load);
         let mut ebpf = loaded.map_err(|error| AttachError {
             line: explain(&error, None),
             denied: programs::denied(&error),
         })?;
         match programs::hook_all(&mut ebpf, types.as_ref(), &plan, took) {
-            Ok(()) => {
+            Ok(links) => {
                 let look = ebpf.program_mut(LOOK).and_then(|look| look.try_into().ok());
                 if let Some(look) = look {
                     RawTracePoint::load(look).map_err(|error| explain(&error, None))?;
                 }
-                if Misses::read(&ebpf, tier).silent {
+                let mut objects = Objects::Loaded(Box::new(ebpf));
+                if Misses::read(&objects, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
-                let netns_cookies = offsets.netns_cookie != queue_trace_common::MISSING;
                 plan.refused = reasons;
+                let scheduler =
+                    settings.scheduler.then(|| scheduler(&config, &mut objects, settings));
                 return Ok(Attached {
-                    ebpf,
+                    objects,
+                    links,
+                    left_out: refused.iter().map(|hook| hook.program).collect(),
+                    layout: Layout::new(OBJECT, &plan, &config),
+                    counting: false,
+                    scheduler,
+                    netns_cookies: config.offsets.netns_cookie != MISSING,
                     plan,
-                    slots,
-                    netns_cookies,
+                    workers: settings.workers,
                     took: *took,
-                    _leftovers: leftovers,
+                    leftovers,
                 });
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
@@ -204,53 +238,31 @@ fn attach_by(
     }
 }
 
-fn configuration(
-    plan: &mut Plan,
-    offsets: Offsets,
-    per_cpu_offset: Option<u64>,
-    settings: &Settings,
-) -> Config {
-    if per_cpu_offset.is_none() {
-        plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
-    }
-    if per_cpu_offset.is_none() && plan.syn_by_mib {
-        plan.losses.push(
-            "full SYN queues apart from full accept queues (/proc/kallsyms hides addresses)".into(),
-        );
-    }
-    if per_cpu_offset.is_none() && plan.ack_by_mib {
-        plan.losses.push("refused final ACKs (/proc/kallsyms hides addresses)".into());
-    }
-    let mut ports = [0; MAX_PORTS];
-    let fits = settings.ports.len() <= MAX_PORTS;
-    if fits {
-        ports.iter_mut().zip(&settings.ports).for_each(|(place, port)| *place = *port);
-    }
-    Config {
-        stream: settings.stream,
-        per_cpu_offset: per_cpu_offset.unwrap_or(0),
-        offsets,
-        ports,
-        port_count: if fits { settings.ports.len() as u32 } else { 0 },
-        no_graft: u32::from(plan.no_graft),
-        migrate_by_mib: u32::from(plan.migrate_by_mib),
-        syn_by_mib: u32::from(plan.syn_by_mib),
-        ack_by_mib: u32::from(plan.ack_by_mib),
-        verify: u32::from(settings.verify && per_cpu_offset.is_some()),
-        counts_retransmit: u32::from(plan.counts_retransmit),
-        acked_mask: 0,
-        cpus: 0,
-        reserved: 0,
-    }
+/// What aya has to know of the running kernel's types. Of a file the numbers can be others.
+fn functions(btf: &Btf, settings: &Settings) -> Result<aya::Btf, BtfError> {
+    let own = settings.types.is_some().then(Btf::from_kernel).transpose()?;
+    let hooked = Tier::Fentry.hooks().iter().map(|hook| hook.function);
+    Ok(own.as_ref().unwrap_or(btf).excerpt(hooked))
 }
 
-/// As many listeners as the counters' memory allows on this machine.
-fn slots(cpus: u32) -> u32 {
-    let fit = COUNTER_BYTES / (cpus as usize * size_of::<Counters>());
-    u32::try_from(fit).unwrap_or(MOST_SLOTS).clamp(64, MOST_SLOTS)
+/// As many listeners as can be told apart on this machine: twice those that there are, within what the counters
+/// may take.
+fn slots(cpus: u32, listeners: usize) -> u32 {
+    let fit = |bytes| bytes / (cpus as usize * size_of::<Counters>());
+    let ordinary = fit(COUNTER_BYTES).clamp(64, ORDINARY_SLOTS);
+    let wanted = (2 * listeners).min(fit(MOST_COUNTER_BYTES));
+    u32::try_from(ordinary.max(wanted)).unwrap_or(u32::MAX / 2)
 }
 
-fn load(types: Option<&aya::Btf>, config: &Config, slots: u32) -> Result<Ebpf, aya::EbpfError> {
+fn load(
+    types: Option<&aya::Btf>,
+    config: &Config,
+    slots: u32,
+    scheduler: bool,
+) -> Result<Ebpf, aya::EbpfError> {
+    // The kernel makes no map without room.
+    let workers = config.workers.max(1);
+    let (processes, threads) = if scheduler { (MOST_PROCESSES, MOST_THREADS) } else { (1, 1) };
     EbpfLoader::new()
         .btf(types)
         .override_global("CONFIG", config, true)
@@ -260,7 +272,26 @@ fn load(types: Option<&aya::Btf>, config: &Config, slots: u32) -> Result<Ebpf, a
         .map_max_entries("TROUBLES", config.cpus)
         .map_max_entries("FULL_TIME", slots)
         .map_max_entries("FREE_SLOTS", slots)
+        .map_max_entries("WORKER_INDEX", workers)
+        .map_max_entries("WORKERS", workers)
+        .map_max_entries("WORKER_ACCEPTS", workers * config.cpus)
+        .map_max_entries("FREE_WORKERS", workers)
+        .map_max_entries("WATCHED", processes)
+        .map_max_entries("THREADS", threads)
         .load(OBJECT)
+}
+
+/// Asks the scheduler. What it tells is more than is needed, so that it cannot is no failure.
+fn scheduler(
+    config: &Config,
+    objects: &mut Objects,
+    settings: &Settings,
+) -> Result<Scheduler, SchedulerError> {
+    let Offsets { task_pid, task_state, .. } = config.offsets;
+    if task_pid == MISSING || task_state == MISSING {
+        return Err(SchedulerError::Types);
+    }
+    Scheduler::attach(objects, &settings.without)
 }
 
 fn explain(error: &(dyn StdError + 'static), hook: Option<Hook>) -> String {
@@ -273,5 +304,20 @@ fn explain(error: &(dyn StdError + 'static), hook: Option<Hook>) -> String {
     match programs::system_error(error) {
         Some(cause) => format!("cannot attach{at}: {}", preflight::explain(cause)),
         None => format!("cannot attach{at}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_listeners_get_as_many_slots_and_again_as_memory_allows() {
+        assert_eq!([slots(1, 0), slots(4, 100), slots(1, 10_000)], [4096, 4096, 20_000]);
+        assert!(slots(1024, 0) >= 64 && slots(1024, 0) < 100);
+        let bytes = |cpus, listeners| {
+            slots(cpus, listeners) as usize * cpus as usize * size_of::<Counters>()
+        };
+        assert!(bytes(64, 1_000_000) <= MOST_COUNTER_BYTES);
     }
 }

@@ -8,6 +8,7 @@ mod losses;
 
 /// By which of the kernel's means the programs are attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[cfg_attr(feature = "serve", derive(serde::Serialize, serde::Deserialize))]
 pub enum Tier {
     /// BPF trampolines, from 5.5 on (arm64: 6.4): the cheapest.
     Fentry,
@@ -123,11 +124,12 @@ use Shape::{Parameters, Value, Void};
 pub const HOOKS: &[Hook] = &[
     hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry).unless_slot_tells(),
-    hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return),
+    hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return).unless_slot_tells(),
     hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
-    hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).required(),
-    hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry),
+    hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).unless_slot_tells().required(),
+    hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry).unless_slot_tells(),
+    hook("tcp_get_syncookie_mss_enter", "tcp_get_syncookie_mss", Entry),
     hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry).required(),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
@@ -207,6 +209,20 @@ const CHILD_MAKERS: &[&str] = &[
     "inet6_csk_route_req",
 ];
 
+/// What else raises the slots that tell a refusal, and what ends a listener: unless all of it is seen, the slots
+/// are read anew in each pass.
+const LEDGERS_NEED: &[&str] = &[
+    "inet_csk_listen_stop",
+    "tcp_v4_conn_request",
+    "tcp_v6_conn_request",
+    "subflow_v4_conn_request",
+    "subflow_v6_conn_request",
+    "cookie_v4_check",
+    "cookie_v6_check",
+    "tcp_req_err",
+    "tcp_get_syncookie_mss",
+];
+
 /// What is done on this kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -218,6 +234,12 @@ pub struct Plan {
     pub hooks: Vec<Hook>,
     /// Tell a full SYN queue by the MIB slot.
     pub syn_by_mib: bool,
+    /// Tell by the MIB slot whether a cookie was sent.
+    pub cookie_by_mib: bool,
+    /// A cookie that was counted as sent may yet be dropped.
+    pub cookie_can_drop: bool,
+    /// The MIB slots are known from pass to pass.
+    pub ledgers: bool,
     /// Tell an overflow at the final ACK by the MIB slot.
     pub ack_by_mib: bool,
     /// Tell by the MIB slot whether a request migrated when its timer fired.
@@ -261,10 +283,13 @@ impl Plan {
                 return Err(indispensable(hook.function));
             }
         }
-        let dispatched = |function: &&str| {
-            btf.function(function).is_none() || hooks.iter().any(|hook| hook.function == *function)
+        let seen = |hooks: &[Hook], functions: &[&str]| {
+            functions.iter().all(|function| {
+                btf.function(function).is_none()
+                    || hooks.iter().any(|hook| hook.function == *function)
+            })
         };
-        if DISPATCH.iter().all(dispatched) {
+        if seen(&hooks, DISPATCH) {
             hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
@@ -281,6 +306,10 @@ impl Plan {
             tier,
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
+            cookie_by_mib: !on("cookie_v4_init_sequence"),
+            cookie_can_drop: !on("cookie_v4_init_sequence") && exists("tcp_ao_copy_all_matching"),
+            // Programs over kprobes can be skipped, and with one the whole chain would break.
+            ledgers: tier == Tier::Fentry && slots && seen(&hooks, LEDGERS_NEED),
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
             migrate_by_mib: slots && exists("reuseport_migrate_sock"),
             no_graft: !on("security_sock_graft"),

@@ -9,6 +9,7 @@ use queue_trace_common::{
 use super::attach::Attached;
 use super::shared::Shared;
 use super::slots::Slots;
+use super::workers::Workers;
 
 /// `BPF_F_MMAPABLE`: the flag of maps whose values this process can share.
 pub const MMAPABLE: u32 = 1 << 10;
@@ -18,46 +19,80 @@ pub struct Maps {
     listeners: HashMap<MapData, u64, ListenerRef>,
     /// What is kept for each listener.
     pub slots: Slots,
+    /// Who accepts, where that is counted.
+    pub workers: Option<Workers>,
     free: Queue<MapData, u32>,
     control: Shared<Control>,
     troubles: Shared<Troubles>,
+    /// How often counting has begun.
+    begins: u32,
 }
 
 impl Maps {
-    /// Takes the maps and the ring buffer, and hands all slots but the shared one out.
+    /// Takes the maps and the ring buffer, and hands all slots but the shared one out, unless a former process
+    /// has done so and is counted on with.
     ///
     /// # Errors
     ///
     /// When the kernel refuses an access, which it has no reason to.
     pub fn take(attached: &mut Attached) -> Result<(Self, RingBuf<MapData>), MapError> {
-        let slots = Slots::new(
+        let control: Shared<Control> = shared(attached, "CONTROL")?;
+        let mut slots = Slots::new(
             shared(attached, "LISTENER_INFO")?,
             shared(attached, "COUNTERS")?,
             shared(attached, "FULL_TIME")?,
         );
+        let Control { armed, period, .. } = control.get(0);
+        slots.go_on_with(period);
+        let workers = match attached.workers {
+            true => Some(Workers::new(
+                HashMap::try_from(take(attached, "WORKER_INDEX")?)?,
+                shared(attached, "WORKERS")?,
+                shared(attached, "WORKER_ACCEPTS")?,
+                Queue::try_from(take(attached, "FREE_WORKERS")?)?,
+            )),
+            false => None,
+        };
         let mut maps = Self {
             listeners: HashMap::try_from(take(attached, "LISTENERS")?)?,
             slots,
+            workers,
             free: Queue::try_from(take(attached, "FREE_SLOTS")?)?,
-            control: shared(attached, "CONTROL")?,
+            control,
             troubles: shared(attached, "TROUBLES")?,
+            begins: armed,
         };
         let records = RingBuf::try_from(take(attached, "RECORDS")?)?;
-        for slot in 1..attached.slots {
-            maps.free.push(slot, 0)?;
+        if !attached.counting {
+            maps.hand_out()?;
         }
         Ok((maps, records))
     }
 
+    /// Everything is free.
+    fn hand_out(&mut self) -> Result<(), MapError> {
+        for slot in 1..self.slots.len() {
+            self.free.push(slot, 0)?;
+        }
+        self.workers.as_mut().map_or(Ok(()), Workers::hand_out)
+    }
+
     /// Lets counting begin, or end.
     pub fn arm(&mut self, armed: bool) {
-        self.control.set(0, Control { armed: armed.into(), ..self.control.get(0) });
+        self.begins += u32::from(armed);
+        let armed = if armed { self.begins } else { 0 };
+        self.tell(Control { armed, ..self.control.get(0) });
     }
 
     /// Begins a new period: from now on the recent peaks are those since this call.
     pub fn next_period(&mut self) {
         let period = self.slots.next_period();
-        self.control.set(0, Control { period, ..self.control.get(0) });
+        self.tell(Control { period, ..self.control.get(0) });
+    }
+
+    /// The rest the kernel side writes.
+    fn tell(&self, control: Control) {
+        self.control.set_first_word(0, control.word());
     }
 
     /// Stops counting and forgets what was counted.
@@ -66,6 +101,10 @@ impl Maps {
         self.slots.clear(0);
         for (slot, _) in self.slots.used() {
             self.slots.clear(slot);
+        }
+        self.workers.iter_mut().for_each(Workers::clear);
+        for cpu in 0..self.troubles.len() {
+            self.troubles.set(cpu, Troubles::default());
         }
     }
 
@@ -82,6 +121,9 @@ impl Maps {
         }
         self.slots.clear(slot);
         self.slots.assign(slot, ListenerInfo::default());
+        if let Some(workers) = &mut self.workers {
+            workers.release(slot)?;
+        }
         self.free.push(slot, 0)
     }
 
@@ -89,6 +131,12 @@ impl Maps {
     #[must_use]
     pub fn shed(&self) -> [u64; Outcome::COUNT] {
         self.sums(|troubles| troubles.shed)
+    }
+
+    /// Records that were left out because there were many of their kind, by outcome.
+    #[must_use]
+    pub fn thinned(&self) -> [u64; Outcome::COUNT] {
+        self.sums(|troubles| troubles.thinned)
     }
 
     /// Outcomes that the kernel's own counters contradict, where they are compared.
@@ -116,7 +164,7 @@ impl Maps {
 }
 
 fn take(attached: &mut Attached, name: &str) -> Result<aya::maps::Map, MapError> {
-    attached.ebpf.take_map(name).ok_or(MapError::InvalidName { name: name.to_owned() })
+    attached.objects.take_map(name)
 }
 
 fn shared<V: Pod>(attached: &mut Attached, name: &str) -> Result<Shared<V>, MapError> {

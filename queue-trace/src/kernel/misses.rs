@@ -12,9 +12,8 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use aya::Ebpf;
-
 use super::hooks::Tier;
+use super::objects::Objects;
 use super::tracefs;
 
 /// What the kernel tells of skipped calls.
@@ -27,9 +26,9 @@ pub struct Misses {
 }
 
 impl Misses {
-    /// Asks for all programs of an object that are in the kernel.
-    pub(super) fn read(ebpf: &Ebpf, tier: Tier) -> Self {
-        let programs = ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+    /// Asks for all programs that are in the kernel.
+    pub(super) fn read(objects: &Objects, tier: Tier) -> Self {
+        let programs = objects.programs().filter_map(|(_, program)| program.fd().ok());
         let of_programs: u64 =
             programs.filter_map(|fd| recursion_misses(fd.as_fd().as_raw_fd())).sum();
         if tier == Tier::Fentry {

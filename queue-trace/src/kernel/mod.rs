@@ -2,15 +2,25 @@
 
 pub mod attach;
 pub mod btf;
+mod costs;
 pub mod hooks;
+pub mod layout;
+mod machine;
 pub mod maps;
 pub mod misses;
+pub mod objects;
 pub mod offsets;
+#[cfg(feature = "serve")]
+pub mod pins;
 pub mod preflight;
 mod programs;
+#[cfg(feature = "serve")]
+pub mod resume;
 pub mod ring;
+pub mod scheduler;
 pub mod shared;
 pub mod slots;
 pub mod symbols;
 mod tracefs;
 pub mod types;
+pub mod workers;

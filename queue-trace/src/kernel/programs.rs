@@ -1,11 +1,16 @@
-//! Loads one program into the kernel and hooks it to its function.
+//! Loads the programs into the kernel and hooks them to their functions.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Mutex;
+use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
+use aya::programs::links::FdLink;
 use aya::programs::{FEntry, FExit, KProbe, Program, ProgramError};
+use aya::util::KernelVersion;
 
 use super::hooks::{At, Hook, Plan, Tier};
 
@@ -41,59 +46,105 @@ impl Refusal {
     }
 }
 
-/// Attaches all hooks of a plan, in its order; `types` are those that fentry asks for. What the kernel's verifier
-/// takes is told apart from attaching.
+/// Loads the programs of all hooks of a plan and attaches them in its order; `types` are those that fentry asks
+/// for. What the kernel's verifier takes is told apart from attaching. The links, by program, where they are ours to
+/// keep: kprobes without stay with their programs.
 pub(super) fn hook_all(
     ebpf: &mut Ebpf,
     types: Option<&aya::Btf>,
     plan: &Plan,
     took: &mut Took,
-) -> Result<(), Refusal> {
+) -> Result<Vec<(&'static str, FdLink)>, Refusal> {
+    let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
+    let mut hooked = Vec::new();
     for hook in &plan.hooks {
-        let refusal = |error| Refusal { hook: *hook, error };
-        let program = ebpf
-            .program_mut(hook.program)
-            .ok_or_else(|| refusal(format!("the object has no program {}", hook.program).into()))?;
-        match (plan.tier, types) {
-            (Tier::Fentry, Some(types)) => hook_fentry(program, hook, types, took),
-            _ => hook_kprobe(program, hook, took),
+        let program = programs.remove(hook.program);
+        let missing = || format!("the object has no program {}", hook.program).into();
+        let program = program.ok_or_else(|| Refusal { hook: *hook, error: missing() })?;
+        hooked.push((*hook, program));
+    }
+    let fentry = types.filter(|_| plan.tier == Tier::Fentry);
+    timed(&mut took.load, || load_all(&mut hooked, fentry))?;
+    timed(&mut took.attach, || {
+        let one = |(hook, program): (Hook, &mut Program)| {
+            let link = attach(program, &hook).map_err(|error| Refusal { hook, error });
+            link.map(|link| Some((hook.program, link?))).transpose()
+        };
+        hooked.into_iter().filter_map(one).collect()
+    })
+}
+
+/// The kernel verifies as many programs at once as it is asked to, and most of the time to start is the verifier's:
+/// each processor loads some. Of several refusals the first of the plan is told.
+fn load_all(hooked: &mut [(Hook, &mut Program)], types: Option<&aya::Btf>) -> Result<(), Refusal> {
+    let waiting = Mutex::new(hooked.iter_mut().enumerate());
+    let work = || {
+        let next = || waiting.lock().ok()?.next();
+        let load = |(number, (hook, program)): (usize, &mut (Hook, &mut Program))| {
+            let error = load(program, hook, types).err()?;
+            Some((number, Refusal { hook: *hook, error }))
+        };
+        std::iter::from_fn(next).find_map(load)
+    };
+    let threads = available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
+    let refusals: Vec<_> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        others.into_iter().filter_map(|other| other.join().ok().flatten()).chain(own).collect()
+    });
+    let first = refusals.into_iter().min_by_key(|(number, _)| *number);
+    first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+/// More do not help: one of the programs takes a fifth of the verifier's time.
+const MOST_THREADS: usize = 6;
+
+type Outcome = Result<(), Box<dyn StdError + Send + Sync>>;
+
+/// A program without types is for a kprobe; itself knows whether it is for the entry or the return.
+fn load(program: &mut Program, hook: &Hook, types: Option<&aya::Btf>) -> Outcome {
+    match (types, hook.at) {
+        (None, _) => <&mut KProbe>::try_from(program)?.load()?,
+        (Some(types), At::Entry) => {
+            <&mut FEntry>::try_from(program)?.load(hook.function, types)?;
         }
-        .map_err(refusal)?;
+        (Some(types), At::Return) => {
+            <&mut FExit>::try_from(program)?.load(hook.function, types)?;
+        }
     }
     Ok(())
 }
 
-fn hook_fentry(
+/// The link, unless the program keeps it.
+fn attach(
     program: &mut Program,
     hook: &Hook,
-    types: &aya::Btf,
-    took: &mut Took,
-) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    match hook.at {
-        At::Entry => {
-            let program: &mut FEntry = program.try_into()?;
-            timed(&mut took.load, || program.load(hook.function, types))?;
-            timed(&mut took.attach, || program.attach())?;
+) -> Result<Option<FdLink>, Box<dyn StdError + Send + Sync>> {
+    let link = match program {
+        Program::FEntry(program) => {
+            let link = program.attach()?;
+            program.take_link(link)?.into()
         }
-        At::Return => {
-            let program: &mut FExit = program.try_into()?;
-            timed(&mut took.load, || program.load(hook.function, types))?;
-            timed(&mut took.attach, || program.attach())?;
+        Program::FExit(program) => {
+            let link = program.attach()?;
+            program.take_link(link)?.into()
         }
-    }
-    Ok(())
+        program => {
+            let program = <&mut KProbe>::try_from(program)?;
+            let link = program.attach(hook.function, 0)?;
+            if !kprobes_have_links() {
+                return Ok(None);
+            }
+            FdLink::try_from(program.take_link(link)?)?
+        }
+    };
+    Ok(Some(link))
 }
 
-/// The program itself knows whether it is for the entry or the return.
-fn hook_kprobe(
-    program: &mut Program,
-    hook: &Hook,
-    took: &mut Took,
-) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    let program: &mut KProbe = program.try_into()?;
-    timed(&mut took.load, || program.load())?;
-    timed(&mut took.attach, || program.attach(hook.function, 0))?;
-    Ok(())
+/// Whether a kprobe is held by a BPF link, as from Linux 5.15 on. On a kernel whose version it cannot read, aya takes
+/// the old way.
+fn kprobes_have_links() -> bool {
+    aya::features().bpf_perf_link() && KernelVersion::current().is_ok()
 }
 
 /// Whether an error says that the privilege is missing. The verifier answers with the same number when
@@ -126,4 +177,16 @@ pub(super) fn system_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'
         next = error.source();
     }
     None
+}
+
+/// An error with its causes.
+#[cfg(feature = "serve")]
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text += &format!(": {error}");
+        next = error.source();
+    }
+    text
 }

@@ -85,6 +85,17 @@ impl<V: Pod> Shared<V> {
         unsafe { value.assume_init() }
     }
 
+    /// The sum of the first words of a value, wrapping: the same while none of them grows.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such value.
+    #[must_use]
+    pub fn sum(&self, index: u32, words: usize) -> u64 {
+        let words = self.words_of(index).iter().take(words);
+        words.fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
+    }
+
     /// Writes a value, a word at a time.
     ///
     /// # Panics
@@ -96,6 +107,15 @@ impl<V: Pod> Shared<V> {
             let bytes = unsafe { (&raw const value).cast::<[u8; WORD]>().add(at).read() };
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
+    }
+
+    /// Writes the first word of a value, of which the rest is not ours to write.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such value.
+    pub fn set_first_word(&self, index: u32, word: u64) {
+        self.words_of(index)[0].store(word, Ordering::Relaxed);
     }
 
     fn words_of(&self, index: u32) -> &[AtomicU64] {
@@ -118,7 +138,7 @@ impl<V> Drop for Shared<V> {
 
 #[cfg(test)]
 mod tests {
-    use queue_trace_common::FullTime;
+    use queue_trace_common::{Control, FullTime};
 
     use super::*;
 
@@ -134,6 +154,16 @@ mod tests {
         drop(map);
         assert_eq!(shared.get(98), value(9));
         assert_eq!((shared.get(0), shared.len()), (FullTime::default(), 100));
+    }
+
+    #[test]
+    fn the_first_word_is_written_alone() {
+        let Ok(mut map) = Array::create(1, super::super::maps::MMAPABLE) else { return };
+        let before = Control { armed: 1, period: 2, closings: 3, ..Control::default() };
+        map.set(0, before, 0).unwrap();
+        let after = Control { armed: 4, period: 5, ..before };
+        Shared::new(&map).unwrap().set_first_word(0, after.word());
+        assert_eq!(map.get(&0, 0).unwrap(), after);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The maps that have a slot for each listener: who it is, and what happened at it.
 
-use queue_trace_common::{Counters, FullTime, ListenerInfo};
+use std::mem::offset_of;
+
+use queue_trace_common::{Counters, FullTime, ListenerInfo, Outcome};
 
 use super::shared::Shared;
 use crate::model::Totals;
@@ -30,6 +32,16 @@ impl Slots {
         Self { info, counters, full_time, cpus, period: 0 }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u32 {
+        self.info.len()
+    }
+
+    /// The present period is this one.
+    pub(super) fn go_on_with(&mut self, period: u32) {
+        self.period = period;
+    }
+
     /// Begins a new period, of which the number is given back: from now on recent peaks are its own.
     pub(super) fn next_period(&mut self) -> u32 {
         self.period = self.period.wrapping_add(1);
@@ -49,8 +61,10 @@ impl Slots {
     /// one counted must not go with it.
     #[must_use]
     pub fn used(&self) -> Vec<(u32, ListenerInfo)> {
-        let slots = (1..self.info.len()).map(|slot| (slot, self.info(slot)));
-        slots.filter(|(_, info)| info.socket != 0).collect()
+        const { assert!(offset_of!(ListenerInfo, socket) == 0) };
+        // Most are in nobody's use: of these nothing but that is read.
+        let taken = (1..self.info.len()).filter(|slot| self.info.sum(*slot, 1) != 0);
+        taken.map(|slot| (slot, self.info(slot))).filter(|(_, info)| info.socket != 0).collect()
     }
 
     /// What happened at the listener of a slot up to `now_ns` of the monotonic clock, all CPUs
@@ -63,6 +77,13 @@ impl Slots {
         }
         Self::time(&mut totals, &self.full_time.get(slot), info, now_ns);
         totals
+    }
+
+    /// How many outcomes were counted in a slot: while it is the same, nothing has happened.
+    #[must_use]
+    pub fn outcomes(&self, slot: u32) -> u64 {
+        let of_cpu = |cpu| self.counters.sum(slot * self.cpus + cpu, Outcome::COUNT);
+        (0..self.cpus).map(of_cpu).fold(0, u64::wrapping_add)
     }
 
     /// Forgets what was counted in a slot.
@@ -151,6 +172,7 @@ mod tests {
         let totals = slots.totals(700, &slots.info(700), 10_000);
         assert_eq!(totals.outcomes[0], 3 * 70_000 + 3);
         assert_eq!((totals.accept_peak, totals.syn_full_ns), (702, 9_300));
+        assert_eq!(slots.outcomes(700), totals.outcomes[0]);
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct Paid {
     pub lost: u64,
     /// Refusals of clients that could not be followed, because too many were followed already.
     pub unfollowed: u64,
+    /// Refusals of which no record came (thinned, or shed), so that nobody could follow their clients.
+    pub unseen_refusals: u64,
+    /// Clients that are told as trying or lost and may have got in: no record came of so many connections.
+    pub unseen_entries: u64,
 }
 
 impl Paid {
@@ -90,17 +94,18 @@ impl Clients {
         ) || outcome == Outcome::ExpiredRetries
     }
 
-    /// Takes notice of an event at a listener.
-    pub fn observe(&mut self, listener: u32, event: &QueueEvent) {
-        let Some(client) = event.client else { return };
+    /// Takes notice of an event at a listener. If it lets in a client that had been refused: for how long it
+    /// had, nanoseconds.
+    pub fn observe(&mut self, listener: u32, event: &QueueEvent) -> Option<u64> {
+        let client = event.client?;
         let key = (listener, client);
         match event.event() {
             Event::SynRefused | Event::AckRefused => self.refused(key, event),
             Event::Established | Event::CookieValid | Event::SynFastopen => {
-                if let Some(attempt) = self.waiting.remove(&key) {
-                    let delay = event.time_ns.saturating_sub(attempt.first_ns);
-                    self.paid.entry(listener).or_default().admit(delay);
-                }
+                let attempt = self.waiting.remove(&key)?;
+                let delay = event.time_ns.saturating_sub(attempt.first_ns);
+                self.paid.entry(listener).or_default().admit(delay);
+                return Some(delay);
             }
             // The kernel gave the half-open request up: its client will not get in by it.
             Event::RequestExpired if self.waiting.remove(&key).is_some() => {
@@ -108,6 +113,7 @@ impl Clients {
             }
             _ => {}
         }
+        None
     }
 
     fn refused(&mut self, key: (u32, SocketAddr), event: &QueueEvent) {
@@ -146,17 +152,8 @@ mod tests {
     use super::*;
 
     fn event(outcome: Outcome, port: u16, seconds: f64) -> QueueEvent {
-        QueueEvent {
-            time_ns: (seconds * SECOND as f64) as u64,
-            outcome,
-            client: Some(SocketAddr::from(([10, 0, 0, 1], port))),
-            accept_depth: 0,
-            syn_depth: 0,
-            limit: 0,
-            duration_ns: None,
-            detail: 0,
-            process: None,
-        }
+        let client = Some(SocketAddr::from(([10, 0, 0, 1], port)));
+        QueueEvent { client, ..QueueEvent::made(outcome, (seconds * SECOND as f64) as u64) }
     }
 
     #[test]

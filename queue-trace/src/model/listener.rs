@@ -13,6 +13,7 @@ const AF_INET6: u16 = 10;
 
 /// Who a listener is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(serde::Serialize, serde::Deserialize))]
 pub struct Listener {
     /// Number within this run, from 1; two listeners on one address differ in it. 0 stands for all
     /// listeners for which no slot was left.
@@ -23,6 +24,9 @@ pub struct Listener {
     pub port: u16,
     /// Interface index that it is bound to, if any.
     pub device: Option<u32>,
+    /// The socket's cookie, which no other one has had or will have; 0 if nobody has asked the kernel for
+    /// one yet.
+    pub cookie: u64,
     /// Inode of its network namespace.
     pub netns: u32,
     /// Its cookie, which no other one has had or will have; 0 if the kernel gives none.
@@ -49,12 +53,14 @@ impl Listener {
         } else {
             Ipv4Addr::new(a, b, c, d).into()
         };
-        let opener = Process { pid: info.pid, comm: text(&info.comm).into_owned() };
+        let opener =
+            Process { pid: info.pid, comm: text(&info.comm).into_owned(), ..Process::default() };
         Self {
             id,
             address,
             port: info.port,
             device: (info.device != 0).then_some(info.device),
+            cookie: info.cookie,
             netns: info.netns,
             netns_cookie: info.netns_cookie,
             limit: info.limit,
@@ -117,6 +123,9 @@ pub struct Totals {
     pub waiting: u64,
     /// Half-open requests now.
     pub half_open: u64,
+    /// The kernel's own count of packets that the listener discarded for whatever reason (`sk_drops`), where
+    /// it was asked for; not a count of refusals.
+    pub drops: Option<u64>,
     /// Greatest accept-queue depth.
     pub accept_peak: u32,
     /// Greatest SYN-queue depth.
@@ -139,6 +148,7 @@ impl Default for Totals {
             oldest_ns: None,
             waiting: 0,
             half_open: 0,
+            drops: None,
             accept_peak: 0,
             syn_peak: 0,
             recent_accept_peak: 0,
@@ -175,6 +185,24 @@ impl Totals {
             .filter(|(_, count)| *count > 0)
     }
 
+    /// SYNs that came, without those for requests that existed already.
+    #[must_use]
+    pub fn syns(&self) -> u64 {
+        [Event::SynQueued, Event::SynCookie, Event::SynFastopen, Event::SynRefused]
+            .map(|event| self.of_event(event))
+            .iter()
+            .sum()
+    }
+
+    /// Connections that entered the accept queue.
+    #[must_use]
+    pub fn entered(&self) -> u64 {
+        [Outcome::Established, Outcome::CookieEstablished, Outcome::SynFastopen]
+            .map(|outcome| self.of(outcome))
+            .iter()
+            .sum()
+    }
+
     /// Adds another listener's.
     pub fn add(&mut self, other: &Self) {
         for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
@@ -190,15 +218,57 @@ impl Totals {
         self.oldest_ns = [self.oldest_ns, other.oldest_ns].into_iter().flatten().min();
         self.waiting += other.waiting;
         self.half_open += other.half_open;
+        self.drops = [self.drops, other.drops].into_iter().flatten().reduce(u64::wrapping_add);
         self.accept_peak = self.accept_peak.max(other.accept_peak);
         self.syn_peak = self.syn_peak.max(other.syn_peak);
         self.recent_accept_peak = self.recent_accept_peak.max(other.recent_accept_peak);
         self.recent_syn_peak = self.recent_syn_peak.max(other.recent_syn_peak);
     }
 
+    /// What happened since an earlier state of the same listener: what is now stays, and the peaks are those of
+    /// the present period.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.outcomes.iter_mut().zip(before.outcomes) {
+            *count = count.wrapping_sub(before);
+        }
+        for (count, before) in since.tallies.iter_mut().zip(before.tallies) {
+            *count = count.wrapping_sub(before);
+        }
+        since.waits = self.waits.since(&before.waits);
+        since.handshakes = self.handshakes.since(&before.handshakes);
+        since.accept_full_ns = self.accept_full_ns.saturating_sub(before.accept_full_ns);
+        since.syn_full_ns = self.syn_full_ns.saturating_sub(before.syn_full_ns);
+        since.drops = self.drops.map(|drops| drops.wrapping_sub(before.drops.unwrap_or(0)));
+        since.accept_peak = self.recent_accept_peak;
+        since.syn_peak = self.recent_syn_peak;
+        since
+    }
+
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.outcomes.iter().all(|count| *count == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_what_was_added() {
+        let mut before = Totals { accept_full_ns: 5, accept_peak: 9, ..Totals::default() };
+        before.outcomes[Outcome::Accepted as usize] = 3;
+        before.waits.buckets[2] = 3;
+        let mut now = Totals { recent_accept_peak: 4, waiting: 2, ..before };
+        now.outcomes[Outcome::Accepted as usize] = 10;
+        now.waits.buckets[2] = 10;
+        now.accept_full_ns = 12;
+        let since = now.since(&before);
+        assert_eq!((since.of(Outcome::Accepted), since.waits.count()), (7, 7));
+        assert_eq!((since.accept_full_ns, since.accept_peak, since.waiting), (7, 4, 2));
+        assert!(now.since(&now).is_empty());
     }
 }

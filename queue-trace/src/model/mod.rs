@@ -1,15 +1,41 @@
 //! What happened, free of where it was learned and how it is shown: no clock, no I/O.
 
+mod addresses;
 mod balance;
 mod clients;
 mod event;
+mod groups;
+mod growth;
+mod lately;
 mod listener;
+mod means;
+mod moment;
 mod observed;
+mod peaks;
+mod scheduled;
+mod services;
+mod snapshot;
+mod timeline;
 mod times;
+mod trail;
+mod trails;
+mod victims;
 
+pub use addresses::Addresses;
 pub use balance::{Balance, Line};
 pub use clients::{Clients, Paid, RETRIES};
-pub use event::{Caller, Process, QueueEvent};
+pub use event::{Caller, Container, Home, Process, QueueEvent};
+pub use groups::{Group, GroupKey, Member, groups};
 pub use listener::{Listener, Totals};
+pub use means::Means;
+pub use moment::Moment;
 pub use observed::{ListenerTimes, Observed};
+pub use peaks::Recent;
+pub use scheduled::Scheduled;
+pub use services::{Key, Service, Services, imbalance};
+pub use snapshot::{NamespaceCounters, NamespaceName, ProgramCost, Snapshot, Worker};
+pub use timeline::{Frame, Timeline};
 pub use times::Times;
+pub use trail::{STRETCHES, Stretch, Trail};
+pub use trails::{Origin, Trails};
+pub use victims::{Victim, Victims};

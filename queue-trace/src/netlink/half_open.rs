@@ -36,7 +36,7 @@ pub struct HalfOpen {
 }
 
 /// Half-open requests by the listener they belong to.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SynQueues {
     groups: HashMap<Group, HalfOpen>,
     /// Requests that match none of the listeners: theirs is closed or bound elsewhere (transparent
@@ -107,6 +107,13 @@ impl SynQueues {
             }
         }
         queues
+    }
+
+    /// Those that are known already, and how many match none.
+    #[must_use]
+    pub fn known(queues: &[(Listener, HalfOpen)], unattributed: u32) -> Self {
+        let groups = queues.iter().map(|(listener, queue)| (Group::from(listener), *queue));
+        Self { groups: groups.collect(), unattributed }
     }
 
     /// The half-open requests of `listener`; zero for a listener that was not in the list.

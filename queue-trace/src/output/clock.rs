@@ -41,7 +41,7 @@ impl Clock {
             pieces::micros(line, (ns % SECOND.cast_unsigned() / 1000) as u32);
             return;
         }
-        let wall_ns = self.offset_ns.saturating_add_unsigned(time_ns);
+        let wall_ns = self.wall_ns(time_ns);
         let second = wall_ns.div_euclid(SECOND);
         if second != self.second {
             self.second = second;
@@ -55,6 +55,12 @@ impl Clock {
         line.push(b'.');
         pieces::micros(line, (wall_ns.rem_euclid(SECOND) / 1000) as u32);
         line.push(b'Z');
+    }
+
+    /// The wall clock at a time, nanoseconds since 1970.
+    #[must_use]
+    pub fn wall_ns(&self, time_ns: u64) -> i64 {
+        self.offset_ns.saturating_add_unsigned(time_ns)
     }
 }
 

@@ -1,29 +1,44 @@
 //! What `queue-trace doctor` found.
 
+#[cfg(feature = "json")]
+pub mod json;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::books;
 use super::units::Time;
-use crate::kernel::attach::Took;
-use crate::kernel::hooks::At;
-use crate::model::Totals;
+use super::{books, verdicts};
+use crate::diagnose::{Diagnosis, explain};
+use crate::model::{Means, Snapshot, Totals};
 use crate::procfs::Sysctls;
-use crate::source::{Snapshot, Start};
+use crate::source::Census;
 
 /// What was found.
 #[derive(Debug)]
 pub struct Examination<'a> {
     /// The running kernel's release.
     pub release: String,
-    /// What could be attached.
-    pub start: &'a Start,
-    /// The settings of our own namespace.
-    pub sysctls: Sysctls,
-    /// What was counted.
+    /// How it was watched.
+    pub means: Means,
+    /// What was counted; at some listeners nothing.
     pub snapshot: &'a Snapshot,
+    /// Whether the scheduler told what the processes did, or why not; nothing where it was not asked.
+    pub scheduler: Option<Result<(), String>>,
+    /// At how many listeners something happened.
+    pub events: usize,
     /// For how long.
     pub watched: Duration,
+    /// What is to be seen around the listeners.
+    pub census: &'a Census,
+    /// What is said of the listeners, the worst first.
+    pub verdicts: Vec<Diagnosis>,
+}
+
+impl Examination<'_> {
+    /// The settings of our own namespace.
+    fn sysctls(&self) -> Sysctls {
+        self.census.own_netns().map_or_else(Sysctls::default, |own| self.census.settings_of(own))
+    }
 }
 
 /// Writes it.
@@ -32,52 +47,59 @@ pub struct Examination<'a> {
 ///
 /// When `out` cannot be written to.
 pub fn write(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> {
-    let plan = &found.start.plan;
+    let means = &found.means;
     writeln!(
         out,
         "kernel {}: {} hooks attached ({})",
         found.release,
-        plan.hooks.len(),
-        plan.tier.name()
+        means.hooks.len(),
+        means.tier
     )?;
-    let Took { types, load, attach } = found.start.took;
-    let [types, load, attach] = [types, load, attach].map(time);
+    let [types, load, attach] = means.took.map(time);
     writeln!(out, "read the kernel's types in {types}, loaded in {load}, attached in {attach}")?;
-    if let Some(refusal) = &plan.refusal {
+    if let Some(refusal) = &means.refusal {
         writeln!(out, "by kprobes, because fentry fails here: {refusal}")?;
     }
-    for hook in &plan.hooks {
-        let at = match hook.at {
-            At::Entry => "entry",
-            At::Return => "return",
-        };
-        writeln!(out, "  {:<7} {}", at, hook.function)?;
+    for (function, returns) in &means.hooks {
+        writeln!(out, "  {:<7} {function}", at(*returns))?;
     }
-    if plan.syn_by_mib {
+    if means.syn_by_mib {
         writeln!(out, "  a full SYN queue is told by this CPU's TCPReqQFullDrop")?;
     }
-    if plan.ack_by_mib {
+    if means.ack_by_mib {
         writeln!(out, "  a refused final ACK is told by this CPU's ListenOverflows")?;
     }
-    for reason in &plan.refused {
+    match &found.scheduler {
+        Some(Ok(())) => {
+            writeln!(out, "  what processes do is told by sched_switch and sched_wakeup")?;
+        }
+        Some(Err(reason)) => writeln!(out, "  what processes do is told by /proc alone: {reason}")?,
+        None => {}
+    }
+    for reason in &means.refused {
         writeln!(out, "  {reason}")?;
     }
-    match plan.losses.as_slice() {
+    match means.losses.as_slice() {
         [] => writeln!(out, "nothing is hidden on this kernel")?,
         losses => losses.iter().try_for_each(|loss| writeln!(out, "not visible: {loss}"))?,
     }
-    if !plan.uncounted.is_empty() {
-        writeln!(out, "so these are not in the books: {}", plan.uncounted.join(", "))?;
+    if !means.uncounted.is_empty() {
+        writeln!(out, "so these are not in the books: {}", means.uncounted.join(", "))?;
     }
-    for note in &found.start.notes {
-        writeln!(out, "{note}")?;
+    for line in means.privileges.iter().chain(&means.notes) {
+        writeln!(out, "{line}")?;
     }
     writeln!(out, "\nsettings of this network namespace")?;
-    for (name, value) in found.sysctls.entries() {
+    for (name, value) in found.sysctls().entries() {
         let value = value.map_or_else(|| "not there".to_owned(), |value| value.to_string());
         writeln!(out, "  {name:<22} {value}")?;
     }
     write_watch(out, found)
+}
+
+/// Where a function is hooked.
+fn at(returns: bool) -> &'static str {
+    if returns { "return" } else { "entry" }
 }
 
 fn time(duration: Duration) -> Time {
@@ -91,8 +113,8 @@ fn write_watch(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> 
         out,
         "\nwatched for {}: {} listeners with events, {} there before",
         time(found.watched),
-        found.snapshot.listeners.len(),
-        found.start.listeners
+        found.events,
+        found.means.listeners
     )?;
     if sum.is_empty() {
         writeln!(out, "  nothing happened at any listener, so there is nothing to compare")?;
@@ -101,5 +123,97 @@ fn write_watch(out: &mut impl Write, found: &Examination<'_>) -> io::Result<()> 
     for (fault, count) in &found.snapshot.faults {
         writeln!(out, "  {fault:?}: {count}")?;
     }
-    super::summary::write_missed(out, found.snapshot)
+    super::summary::write_left_out(out, found.snapshot)?;
+    super::summary::write_missed(out, found.snapshot)?;
+    let listener = |place: usize| found.snapshot.listeners.get(place).map(|(listener, _)| listener);
+    verdicts::write(out, &found.verdicts, listener, |listener| {
+        explain(listener, &found.census.settings_of(listener.netns))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::diagnose::{Rule, Severity, Verdict};
+    use crate::model::{Process, Snapshot};
+    use crate::netlink::SynQueues;
+    use crate::output::{golden, sample};
+    use crate::procfs::Namespace;
+    use crate::source::Contents;
+
+    fn means() -> Means {
+        Means {
+            tier: "fentry".to_owned(),
+            hooks: vec![("tcp_conn_request".to_owned(), false), ("tcp_check_req".to_owned(), true)],
+            took: [2, 30, 40].map(Duration::from_millis),
+            listeners: 3,
+            losses: vec!["accept() that returns an error".to_owned()],
+            uncounted: vec!["TCPMigrateReqFailure".to_owned()],
+            notes: vec!["namespace 7: hidden".to_owned()],
+            ..Means::default()
+        }
+    }
+
+    fn shown(write: impl Fn(&mut Vec<u8>, &Examination<'_>) -> io::Result<()>) -> Vec<u8> {
+        let mut calm = sample::listener();
+        (calm.id, calm.port, calm.asked) = (3, 8081, None);
+        calm.owners.push(Process { pid: 43, comm: "ng\x1binx".into(), ..Process::default() });
+        let mut snapshot: Snapshot = sample::snapshot();
+        snapshot.listeners.push((calm, Totals::default()));
+        let sysctls = Sysctls { somaxconn: Some(4096), ..Sysctls::default() };
+        let plain = |rule, severity, story: &str| Verdict {
+            rule,
+            severity,
+            story: story.to_owned(),
+            evidence: Vec::new(),
+            change: Vec::new(),
+            avoid: "",
+        };
+        let waited = plain(Rule::SlowTimers, Severity::Warning, "4 connections came in late");
+        let fine = plain(Rule::Healthy, Severity::Fine, "nothing is wrong");
+        let contents = Contents {
+            namespace: Namespace::elsewhere(4_026_531_840, None),
+            own: true,
+            listeners: Vec::new(),
+            syn_queues: SynQueues::default(),
+            devices: HashMap::new(),
+            sysctls,
+        };
+        let census = Census { namespaces: vec![contents], ..Census::default() };
+        let examination = Examination {
+            release: "6.12.0".to_owned(),
+            means: means(),
+            snapshot: &snapshot,
+            scheduler: Some(Ok(())),
+            events: 2,
+            watched: Duration::from_secs(5),
+            census: &census,
+            verdicts: vec![
+                Diagnosis { listener: 0, main: sample::verdict(), remarks: vec![waited] },
+                Diagnosis { listener: 2, main: fine, remarks: Vec::new() },
+            ],
+        };
+        let mut out = Vec::new();
+        write(&mut out, &examination).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_report_looks_as_agreed() {
+        golden::check("output/doctor.txt", &shown(write));
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn the_json_has_its_fields() {
+        let line = shown(json::write);
+        // One field a line, for whoever compares.
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        golden::check(
+            "output/doctor.json",
+            (serde_json::to_string_pretty(&value).unwrap() + "\n").as_bytes(),
+        );
+    }
 }

@@ -7,7 +7,7 @@ use queue_trace_common::{Event, Outcome};
 
 use super::clock::Clock;
 use super::pieces;
-use crate::model::{Listener, QueueEvent};
+use crate::model::{Listener, QueueEvent, Snapshot};
 
 /// What stands before a value that is a number.
 macro_rules! key {
@@ -44,6 +44,31 @@ pub fn write(out: &mut Vec<u8>, clock: &mut Clock, listener: &Listener, event: &
         text(out, key!("comm"), &process.name());
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// Adds a line for each kind of record that was counted but not streamed: how many were thinned, and how many
+/// found no room.
+pub fn write_left_out(out: &mut Vec<u8>, clock: &mut Clock, snapshot: &Snapshot) {
+    let of = |list: &[(Outcome, u64)], outcome| {
+        list.iter().find(|(kind, _)| *kind == outcome).map_or(0, |(_, count)| *count)
+    };
+    for outcome in Outcome::ALL {
+        let (thinned, shed) = (of(&snapshot.thinned, *outcome), of(&snapshot.shed, *outcome));
+        if thinned + shed == 0 {
+            continue;
+        }
+        out.extend_from_slice(b"{\"time\":\"");
+        clock.show(out, snapshot.time_ns);
+        out.push(b'"');
+        word(out, key!("event"), "not_streamed");
+        word(out, key!("of"), outcome.event().name());
+        if let Some(reason) = outcome.reason() {
+            word(out, key!("reason"), reason);
+        }
+        number(out, key!("thinned"), thinned);
+        number(out, key!("shed"), shed);
+        out.extend_from_slice(b"}\n");
+    }
 }
 
 /// What only some events have.
@@ -131,6 +156,7 @@ mod tests {
         for event in sample::events() {
             write(&mut out, &mut clock, &sample::listener(), &event);
         }
+        write_left_out(&mut out, &mut clock, &sample::snapshot());
         golden::check("output/events.jsonl", &out);
     }
 

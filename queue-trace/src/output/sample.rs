@@ -5,25 +5,32 @@ use std::net::SocketAddr;
 use queue_trace_common::{MISSING, Outcome, Tally};
 
 use super::clock::Clock;
-use crate::model::{Balance, Caller, Listener, Process, QueueEvent, Totals};
-use crate::source::Snapshot;
+use crate::diagnose::{Evidence, Rule, Severity, Value, Verdict};
+use crate::model::{
+    Balance, Caller, Home, Listener, NamespaceName, Process, QueueEvent, Snapshot, Totals, Worker,
+};
 
 pub(super) fn clock(relative: bool) -> Clock {
     Clock::new(1_000_000_000, "2026-11-21T09:00:00Z".parse().unwrap(), relative)
 }
 
 pub(super) fn listener() -> Listener {
+    let home = Home { unit: Some("nginx.service".into()), ..Home::default() };
     Listener {
         id: 1,
         address: "127.0.0.1".parse().unwrap(),
         port: 8080,
         device: None,
+        cookie: 0,
         netns: 4_026_531_840,
         netns_cookie: 0,
         limit: 5,
         asked: Some(511),
         somaxconn: Some(5),
-        owners: vec![Process { pid: 42, comm: "nginx".into() }],
+        owners: vec![
+            Process { pid: 42, comm: "nginx".into(), home: Some(home), ..Process::default() },
+            Process { pid: 43, comm: "nginx".into(), ..Process::default() },
+        ],
         closed: false,
     }
 }
@@ -61,13 +68,41 @@ pub(super) fn snapshot() -> Snapshot {
     totals.oldest_ns = Some(9_000_000_000);
     let second = Listener { id: 2, asked: Some(MISSING - 1), ..listener() };
     let few = Totals { outcomes: [1; Outcome::COUNT], ..Totals::default() };
+    let worker = |pid, accepts| Worker { listener: 1, pid, comm: "nginx".into(), accepts };
     let kernel = |name: &str| (name != "TCPMigrateReqSuccess").then_some(7);
     Snapshot {
+        time_ns: 12_000_000_000,
         listeners: vec![(listener(), totals), (second, few)],
+        workers: vec![worker(43, 70), worker(42, 3)],
+        namespaces: vec![NamespaceName {
+            inode: 4_026_531_840,
+            name: Some("bl\x1bue".into()),
+            ..NamespaceName::default()
+        }],
         shed: vec![(Outcome::SynQueued, 12)],
+        thinned: vec![(Outcome::SynAcceptQueueFull, 4), (Outcome::Established, 20)],
         contradicted: vec![(Outcome::SynQueueFull, 1)],
         faults: vec![(queue_trace_common::Fault::SlotsExhausted, 3)],
         missed: 5,
         books: vec![Balance::new(4_026_531_840, &totals, kernel), Balance::gone(4_026_532_000)],
+        ..Snapshot::default()
+    }
+}
+
+/// A verdict with evidence of every kind.
+pub(super) fn verdict() -> Verdict {
+    let evidence = |name, value| Evidence { name, value };
+    Verdict {
+        rule: Rule::SlowAcceptor,
+        severity: Severity::Critical,
+        story: "connections come faster than they are accepted".to_owned(),
+        evidence: vec![
+            evidence("refused_syns", Value::Count(6)),
+            evidence("full_ns", Value::Time(4_210_000_000)),
+            evidence("full_share", Value::Share(0.421)),
+            evidence("cause", Value::Words("busy".to_owned())),
+        ],
+        change: vec!["sysctl -w a=1".to_owned(), "then restart it".to_owned()],
+        avoid: "raising the backlog alone",
     }
 }

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use queue_trace_common::{Event, Fault, Histogram, Tally};
+use queue_trace_common::{Event, Fault, Histogram, Outcome, Tally};
 
 use super::books;
+use super::owners;
 use super::text::printable;
 use super::units::{Time, Within};
-use crate::model::{Listener, ListenerTimes, Observed, Paid, RETRIES, Times, Totals};
-use crate::source::Snapshot;
+use super::verdicts;
+use crate::diagnose::Verdict;
+use crate::model::{
+    Group, Listener, ListenerTimes, Observed, Paid, RETRIES, Snapshot, Times, Totals, Worker,
+    groups,
+};
 
 /// What there is to tell.
 #[derive(Debug)]
@@ -18,8 +23,8 @@ pub struct Facts<'a> {
     pub snapshot: &'a Snapshot,
     /// What the records told.
     pub observed: &'a Observed,
-    /// Now, on the monotonic clock.
-    pub now_ns: u64,
+    /// The main verdict of each listener, by its number.
+    pub verdicts: &'a HashMap<u32, Verdict>,
 }
 
 /// Writes the summary of the listeners that are to be shown, losses, and the books.
@@ -39,7 +44,7 @@ pub fn write(
     for (listener, totals) in &listeners {
         write_listener(out, facts, listener, totals)?;
     }
-    write_groups(out, &listeners)?;
+    write_groups(out, facts.snapshot, &listeners)?;
     write_losses(out, facts.snapshot)?;
     books::write(out, &facts.snapshot.books)
 }
@@ -54,7 +59,10 @@ fn write_listener(
     listener: &Listener,
     totals: &Totals,
 ) -> io::Result<()> {
-    write_heading(out, listener)?;
+    write_heading(out, facts.snapshot, listener)?;
+    if let Some(verdict) = facts.verdicts.get(&listener.id) {
+        writeln!(out, "  {:<17} {}", "verdict", verdicts::line(verdict))?;
+    }
     for event in Event::ALL {
         let count = totals.of_event(event);
         if count == 0 {
@@ -68,26 +76,25 @@ fn write_listener(
             if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) };
         writeln!(out, "  {:<17} {count:>10}{reasons}", event.name())?;
     }
+    write_workers(out, &facts.snapshot.workers, listener, totals)?;
     write_tallies(out, totals)?;
     write_queues(out, facts, listener, totals)?;
     let none = ListenerTimes::default();
     let times = facts.observed.times(listener.id).unwrap_or(&none);
     write_times(out, "wait", &times.wait, &totals.waits)?;
     write_times(out, "handshake", &times.handshake, &totals.handshakes)?;
-    write_paid(out, &facts.observed.clients().paid(listener.id, facts.now_ns))
+    write_paid(out, &facts.observed.paid(listener.id, totals, facts.snapshot))
 }
 
-fn write_heading(out: &mut impl Write, listener: &Listener) -> io::Result<()> {
-    let owners: Vec<_> =
-        listener.owners.iter().map(|p| format!("{} ({})", printable(&p.comm), p.pid)).collect();
-    let owners = if owners.is_empty() { "owner unknown".to_owned() } else { owners.join(", ") };
+fn write_heading(out: &mut impl Write, snapshot: &Snapshot, listener: &Listener) -> io::Result<()> {
+    let owners = owners::label(&listener.owners).unwrap_or_else(|| "owner unknown".to_owned());
     let closed = if listener.closed { ", closed" } else { "" };
     writeln!(
         out,
         "\n{}  {owners}, limit {}, namespace {}{closed}",
         listener.name(),
         listener.limit,
-        listener.netns,
+        printable(&snapshot.namespace(listener.netns)),
     )?;
     match (listener.asked, listener.somaxconn) {
         // `listen()` compares as unsigned: -1 asks for the most there is.
@@ -99,6 +106,30 @@ fn write_heading(out: &mut impl Write, listener: &Listener) -> io::Result<()> {
         ),
         _ => Ok(()),
     }
+}
+
+/// Who accepted, if there are several.
+fn write_workers(
+    out: &mut impl Write,
+    workers: &[Worker],
+    listener: &Listener,
+    totals: &Totals,
+) -> io::Result<()> {
+    /// What more of them accepted is told in one sum, with what is not known of whom.
+    const SHOWN: usize = 8;
+    let own = workers.iter().filter(|worker| worker.listener == listener.id).take(SHOWN);
+    let told: u64 = own.clone().map(|worker| worker.accepts).sum();
+    let rest = totals.of_event(Event::Accept).saturating_sub(told);
+    let mut parts: Vec<_> = own
+        .map(|worker| format!("{} ({}) {}", printable(&worker.comm), worker.pid, worker.accepts))
+        .collect();
+    if told > 0 && rest > 0 {
+        parts.push(format!("others {rest}"));
+    }
+    if parts.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out, "  accepted by       {}", parts.join(", "))
 }
 
 fn write_tallies(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
@@ -142,7 +173,7 @@ fn write_queues(
             out,
             "  still waiting     {} connections, the first of them for {}",
             totals.waiting,
-            Time(facts.now_ns.saturating_sub(oldest))
+            Time(facts.snapshot.time_ns.saturating_sub(oldest))
         ),
         None => Ok(()),
     }
@@ -191,83 +222,123 @@ fn write_paid(out: &mut impl Write, paid: &Paid) -> io::Result<()> {
     if paid.unfollowed > 0 {
         writeln!(out, "                    {} refusals could not be followed", paid.unfollowed)?;
     }
+    if paid.unseen_refusals > 0 {
+        let unseen = paid.unseen_refusals;
+        writeln!(out, "                    {unseen} refusals were left out of the events")?;
+    }
+    if paid.unseen_entries > 0 {
+        let unseen = paid.unseen_entries;
+        writeln!(
+            out,
+            "                    {unseen} of these may have got in, left out of the events"
+        )?;
+    }
     Ok(())
 }
 
 /// Several listeners on one address are a `SO_REUSEPORT` group: their sum, too.
-fn write_groups(out: &mut impl Write, listeners: &[&(Listener, Totals)]) -> io::Result<()> {
-    let mut groups: HashMap<_, Vec<&(Listener, Totals)>> = HashMap::new();
-    for member in listeners.iter().filter(|(listener, _)| listener.id != 0 && !listener.closed) {
-        let listener = &member.0;
-        let key = (listener.netns, listener.address, listener.port, listener.device);
-        groups.entry(key).or_default().push(member);
-    }
-    let mut groups: Vec<_> = groups.into_values().filter(|members| members.len() > 1).collect();
-    groups.sort_by_key(|members| members.first().map(|(listener, _)| listener.id));
-    for members in groups {
-        let mut sum = Totals::default();
-        members.iter().for_each(|(_, totals)| sum.add(totals));
-        let first = members.first().map(|(listener, _)| (listener.name(), listener.netns));
-        let (name, netns) = first.unwrap_or_default();
-        let refused: Vec<_> =
-            members.iter().map(|(_, totals)| refusals(totals).to_string()).collect();
-        let accepted: Vec<_> =
-            members.iter().map(|(_, totals)| totals.of_event(Event::Accept).to_string()).collect();
+fn write_groups(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    listeners: &[&(Listener, Totals)],
+) -> io::Result<()> {
+    for group in groups(listeners.iter().copied()) {
+        let Some(first) = group.members.first() else { continue };
+        let (accepted, all_accepted) = terms(&group, |totals| totals.of_event(Event::Accept));
+        let (refused, all_refused) = terms(&group, refusals);
         writeln!(
             out,
-            "\n{name}  group of {} listeners (SO_REUSEPORT), namespace {netns}: {} accepted ({}), {} \
-             refused ({})",
-            members.len(),
-            sum.of_event(Event::Accept),
-            accepted.join(" + "),
-            refusals(&sum),
-            refused.join(" + "),
+            "\n{}  group of {} listeners (SO_REUSEPORT), namespace {}: {all_accepted} accepted \
+             ({accepted}), {all_refused} refused ({refused})",
+            first.listener.name(),
+            group.members.len(),
+            printable(&snapshot.namespace(first.listener.netns)),
         )?;
+        if let Some(imbalance) = group.imbalance {
+            let shares: Vec<_> =
+                group.members.iter().filter_map(|member| member.accepted).collect();
+            let shares: Vec<_> =
+                shares.iter().map(|share| format!("{:.1} %", share * 100.0)).collect();
+            writeln!(
+                out,
+                "  accepted {}: imbalance {imbalance:.2} (1 is even, {} is one for all)",
+                shares.join(", "),
+                group.members.len()
+            )?;
+        }
+        if group.refuses_beside_room {
+            writeln!(
+                out,
+                "  one refuses while another one has room: the kernel chooses by the client's address, not by depth"
+            )?;
+        }
     }
     Ok(())
 }
 
+/// A count of each member, as a sum is written, and the sum.
+fn terms(group: &Group<'_>, count: impl Fn(&Totals) -> u64) -> (String, u64) {
+    let counts: Vec<_> = group.members.iter().map(|member| count(member.totals)).collect();
+    let terms: Vec<_> = counts.iter().map(u64::to_string).collect();
+    (terms.join(" + "), counts.iter().sum())
+}
+
 fn write_losses(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
-    let shed: u64 = snapshot.shed.iter().map(|(_, count)| count).sum();
-    if shed > 0 {
-        let kinds: Vec<_> = snapshot
-            .shed
-            .iter()
-            .map(|(outcome, count)| format!("{count} {}", outcome.event().name()))
-            .collect();
-        writeln!(
-            out,
-            "\n{shed} records found no room and are not in the events above (the counts are \
-             complete): {}",
-            kinds.join(", ")
-        )?;
-    }
+    write_left_out(out, snapshot)?;
     for (fault, count) in &snapshot.faults {
         let what = match fault {
             Fault::SlotsExhausted => {
                 "events met a listener for which no slot was left; they are counted under (other \
                  listeners)"
             }
+            Fault::WorkersExhausted => {
+                "connections were accepted by processes for which no room was left; they are counted at \
+                 their listeners only"
+            }
         };
         writeln!(out, "\n{count} {what}")?;
     }
     if !snapshot.contradicted.is_empty() {
-        let kinds: Vec<_> = snapshot
-            .contradicted
-            .iter()
-            .map(|(outcome, count)| {
-                let reason =
-                    outcome.reason().map_or_else(String::new, |reason| format!(" {reason}"));
-                format!("{count} {}{reason}", outcome.event().name())
-            })
-            .collect();
         writeln!(
             out,
             "\noutcomes disagree with the kernel's own counters, please report this: {}",
-            kinds.join(", ")
+            kinds(&snapshot.contradicted)
         )?;
     }
     write_missed(out, snapshot)
+}
+
+/// Records that were counted but not streamed.
+pub(super) fn write_left_out(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    let sum = |list: &[(Outcome, u64)]| list.iter().map(|(_, count)| count).sum::<u64>();
+    if !snapshot.thinned.is_empty() {
+        writeln!(
+            out,
+            "\n{} records were thinned, because there were many of their kind and they were not read fast \
+             enough; they are not in the events above (the counts are complete): {}",
+            sum(&snapshot.thinned),
+            kinds(&snapshot.thinned)
+        )?;
+    }
+    if !snapshot.shed.is_empty() {
+        writeln!(
+            out,
+            "\n{} records found no room and are not in the events above (the counts are \
+             complete): {}",
+            sum(&snapshot.shed),
+            kinds(&snapshot.shed)
+        )?;
+    }
+    Ok(())
+}
+
+/// How many of which kind, and why: `3 syn_refused accept_queue_full, 1 accept`.
+fn kinds(list: &[(Outcome, u64)]) -> String {
+    let kind = |(outcome, count): &(Outcome, u64)| {
+        let reason = outcome.reason().map_or_else(String::new, |reason| format!(" {reason}"));
+        format!("{count} {}{reason}", outcome.event().name())
+    };
+    list.iter().map(kind).collect::<Vec<_>>().join(", ")
 }
 
 /// A skipped call may stand for an event that was not counted.
@@ -284,8 +355,6 @@ pub(super) fn write_missed(out: &mut impl Write, snapshot: &Snapshot) -> io::Res
 
 #[cfg(test)]
 mod tests {
-    use queue_trace_common::Outcome;
-
     use super::*;
     use crate::model::QueueEvent;
     use crate::output::{golden, sample};
@@ -300,7 +369,8 @@ mod tests {
             observed.take(1, &QueueEvent { outcome, client: None, duration_ns, ..event });
         }
         let snapshot = sample::snapshot();
-        let facts = Facts { snapshot: &snapshot, observed: &observed, now_ns: 12_000_000_000 };
+        let verdicts = HashMap::from([(1, sample::verdict())]);
+        let facts = Facts { snapshot: &snapshot, observed: &observed, verdicts: &verdicts };
         let mut out = Vec::new();
         write(&mut out, &facts, |_| true).unwrap();
         golden::check("output/summary.txt", &out);

@@ -83,7 +83,7 @@ pub(super) fn duration_name(event: Event) -> &'static str {
 }
 
 /// A process name without control characters, which it may contain and a terminal may obey.
-pub(super) fn printable(comm: &str) -> Cow<'_, str> {
+pub(crate) fn printable(comm: &str) -> Cow<'_, str> {
     if comm.contains(char::is_control) {
         comm.replace(char::is_control, "?").into()
     } else {

@@ -8,6 +8,7 @@ use super::about;
 
 /// The `Tcp` and `TcpExt` counters of a namespace, by name; other groups repeat names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serve", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters(BTreeMap<String, u64>);
 
 impl Counters {
@@ -42,7 +43,7 @@ impl Counters {
     /// Adds what `text` holds: pairs of lines, names then values, each after `Group:`.
     ///
     /// `MaxConn`, which is -1, is left out.
-    fn parse(&mut self, text: &str) {
+    pub fn parse(&mut self, text: &str) {
         let mut lines = text.lines();
         while let (Some(names), Some(values)) = (lines.next(), lines.next()) {
             if let Some((group, names)) = names.split_once(':')

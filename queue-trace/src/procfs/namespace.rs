@@ -11,7 +11,8 @@ use std::thread;
 use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{about, processes};
+use super::{about, comm, processes};
+use crate::model::{NamespaceName, Process};
 
 /// Where `ip netns` keeps its names; the second is usually a link to the first.
 const NAMED: [&str; 2] = ["/run/netns", "/var/run/netns"];
@@ -53,6 +54,12 @@ pub enum EnterError {
 }
 
 impl Namespace {
+    /// One that is not on this machine, or not any more: it cannot be entered.
+    #[must_use]
+    pub fn elsewhere(inode: u64, name: Option<String>) -> Self {
+        Self { inode, name, pid: None, path: PathBuf::new() }
+    }
+
     /// The calling thread's namespace, without its name.
     ///
     /// # Errors
@@ -99,6 +106,21 @@ impl Namespace {
         }
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| EnterError::from_io(errno.into()))
+    }
+}
+
+impl Reachable {
+    /// What users know the namespaces by.
+    #[must_use]
+    pub fn names(&self) -> Vec<NamespaceName> {
+        let name = |(at, namespace): (usize, &Namespace)| {
+            let (own, name) = (at == 0, namespace.name.clone());
+            // Who lives there is asked for where nothing better is known.
+            let pid = namespace.pid.filter(|_| name.is_none() && !own);
+            let resident = pid.map(|pid| Process { pid, comm: comm(pid), ..Process::default() });
+            NamespaceName { inode: namespace.inode as u32, name, own, resident }
+        };
+        self.namespaces.iter().enumerate().map(name).collect()
     }
 }
 
@@ -220,6 +242,23 @@ mod tests {
         assert_eq!(reachable.namespaces[0].inode, own.inode);
         let here = thread::current().id();
         assert_eq!(reachable.namespaces[0].run(|| thread::current().id()).unwrap(), here);
+    }
+
+    #[test]
+    fn a_namespace_is_known_by_its_name_or_by_who_is_there() {
+        let namespace = |inode, name: Option<&str>| Namespace {
+            inode,
+            name: name.map(Into::into),
+            pid: Some(std::process::id()),
+            path: PathBuf::new(),
+        };
+        let namespaces = vec![namespace(7, None), namespace(8, Some("blue")), namespace(9, None)];
+        let names = Reachable { namespaces, unreadable: 0 }.names();
+        let labels: Vec<_> = names.iter().map(|name| (name.inode, name.label())).collect();
+        let pid = std::process::id();
+        let lives = format!("of {} {pid}", comm(pid));
+        let [own, blue] = ["this one", "blue"].map(|label| Some(label.to_owned()));
+        assert_eq!(labels, [(7, own), (8, blue), (9, Some(lives))]);
     }
 
     #[test]

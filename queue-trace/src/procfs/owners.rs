@@ -8,22 +8,20 @@ use std::mem::MaybeUninit;
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 use rustix::io::Errno;
 
-use super::processes;
+use super::{comm, home, processes};
+use crate::model::Process;
 
 /// A process that holds a socket.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "listeners", derive(serde::Serialize))]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Process id, in the pid namespace of `/proc`.
-    pub pid: u32,
-    /// `/proc/PID/comm`: at most 15 bytes that the process itself can choose, so anything.
-    pub comm: String,
+    /// Who: its id in the pid namespace of `/proc`, and names that it can choose itself, so anything.
+    pub process: Process,
     /// The lowest of the process' file descriptors for the socket.
     pub fd: u32,
 }
 
 /// The processes that hold the sockets one asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
     by_inode: HashMap<u32, Vec<Owner>>,
     /// Processes whose descriptors may not be read (`PTRACE_MODE_READ`).
@@ -51,7 +49,7 @@ impl Owners {
             }
         }
         for processes in owners.by_inode.values_mut() {
-            processes.sort_unstable();
+            processes.sort_unstable_by_key(|owner| owner.process.pid);
         }
         Ok(owners)
     }
@@ -61,18 +59,27 @@ impl Owners {
         self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
     }
 
-    /// Owners of one socket, for tests of what shows them.
-    #[cfg(test)]
-    pub(crate) fn of_test(inode: u32, owners: &[(u32, &str, u32)]) -> Self {
-        let owner = |&(pid, comm, fd): &(u32, &str, u32)| Owner { pid, comm: comm.into(), fd };
-        let by_inode = HashMap::from([(inode, owners.iter().map(owner).collect())]);
+    /// All of them, each with the inode of the socket that it holds.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Owner)> {
+        self.by_inode.iter().flat_map(|(inode, owners)| owners.iter().map(|one| (*inode, one)))
+    }
+
+    /// Their process ids.
+    #[must_use]
+    pub fn pids(&self) -> HashSet<u32> {
+        self.all().map(|(_, owner)| owner.process.pid).collect()
+    }
+
+    /// Owners that are known already, by the inode of the socket.
+    #[must_use]
+    pub fn known(by_inode: HashMap<u32, Vec<Owner>>) -> Self {
         Self { by_inode, unreadable: 0 }
     }
 
     fn scan_process(&mut self, pid: u32, wanted: &HashSet<u32>) -> Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, format!("/proc/{pid}/fd"), flags, Mode::empty())?;
-        let mut comm = None;
+        let mut process = None;
         let mut target = [MaybeUninit::uninit(); 32];
         for entry in Dir::read_from(&folder)? {
             let entry = entry?;
@@ -87,11 +94,11 @@ impl Owners {
             let Some(inode) = socket_inode(target).filter(|inode| wanted.contains(inode)) else {
                 continue;
             };
-            let comm = comm.get_or_insert_with(|| read_comm(pid));
+            let process = process.get_or_insert_with(|| read(pid));
             let owners = self.by_inode.entry(inode).or_default();
-            match owners.last_mut().filter(|owner| owner.pid == pid) {
+            match owners.last_mut().filter(|owner| owner.process.pid == pid) {
                 Some(owner) => owner.fd = owner.fd.min(fd),
-                None => owners.push(Owner { pid, comm: comm.clone(), fd }),
+                None => owners.push(Owner { process: process.clone(), fd }),
             }
         }
         Ok(())
@@ -108,9 +115,16 @@ fn socket_inode(target: &[u8]) -> Option<u32> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn read_comm(pid: u32) -> String {
-    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned()
+/// Who a process is.
+fn read(pid: u32) -> Process {
+    let executable = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let executable = executable.map(|path| undeleted(&path.to_string_lossy()).to_owned());
+    Process { pid, comm: comm(pid), executable, home: home::read(pid) }
+}
+
+/// A program file's path without what the kernel adds when the file is gone, as after an upgrade.
+fn undeleted(path: &str) -> &str {
+    path.strip_suffix(" (deleted)").unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -138,7 +152,20 @@ mod tests {
         let inode = std::fs::metadata(path).unwrap().ino() as u32;
         let owners = Owners::scan(&HashSet::from([inode])).unwrap();
         let comm = std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned();
-        assert_eq!(owners.of(inode), [Owner { pid: std::process::id(), comm, fd }]);
+        // Another test's child may hold it too, between fork and exec.
+        let mut own = owners.of(inode).iter().filter(|o| o.process.pid == std::process::id());
+        let owner = own.next().unwrap();
+        assert_eq!((&owner.process.comm, owner.fd, own.next()), (&comm, fd, None));
+        let executable = std::env::current_exe().unwrap();
+        assert_eq!(owner.process.executable.as_deref(), executable.to_str());
+        let home = owner.process.home.as_ref().unwrap();
+        assert!(home.cgroup.starts_with('/'), "{home:?}");
         assert_eq!(owners.of(0), []);
+    }
+
+    #[test]
+    fn a_program_file_that_is_gone_keeps_its_path() {
+        assert_eq!(undeleted("/usr/sbin/nginx (deleted)"), "/usr/sbin/nginx");
+        assert_eq!(undeleted("/usr/sbin/nginx"), "/usr/sbin/nginx");
     }
 }

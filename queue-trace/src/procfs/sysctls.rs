@@ -1,5 +1,6 @@
 //! The settings of a network namespace that decide over its listeners.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Settings of one network namespace; `None` where the kernel has no such setting or hides it.
@@ -30,8 +31,16 @@ impl Sysctls {
     }
 
     fn read_from(folder: &Path) -> Self {
-        let value =
-            |name| std::fs::read_to_string(folder.join(name)).ok()?.trim_ascii().parse().ok();
+        Self::by(|name| std::fs::read_to_string(folder.join(name)).ok()?.trim_ascii().parse().ok())
+    }
+
+    /// Those that are known already, by their names as [`Self::entries`] has them.
+    #[must_use]
+    pub fn known(values: &HashMap<String, i64>) -> Self {
+        Self::by(|name| values.get(name.rsplit('/').next()?).copied())
+    }
+
+    fn by(value: impl Fn(&str) -> Option<i64>) -> Self {
         Self {
             somaxconn: value("core/somaxconn"),
             tcp_max_syn_backlog: value("ipv4/tcp_max_syn_backlog"),

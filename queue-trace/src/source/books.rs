@@ -12,6 +12,9 @@ const TRIES: usize = 16;
 /// inode of one that is gone is given to a later one.
 pub(super) type Identity = (u64, u64);
 
+/// What was counted in each namespace.
+pub(super) type Sums = HashMap<Identity, Totals>;
+
 /// The counters of each namespace when counting began.
 #[derive(Debug, Default)]
 pub(super) struct Books {
@@ -22,6 +25,16 @@ pub(super) struct Books {
     cookies: bool,
     /// Whether every namespace was in sight: then one that turns up later is new, and its counters
     /// began at zero.
+    complete: bool,
+}
+
+/// The same in a form that can be written down.
+#[cfg(feature = "serve")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct Kept {
+    baselines: Vec<(Identity, Counters)>,
+    unknown: Vec<u64>,
+    cookies: bool,
     complete: bool,
 }
 
@@ -53,13 +66,35 @@ impl Books {
         Self { baselines: before, unknown, cookies, complete }
     }
 
+    /// What is to be kept for a process that goes on with them.
+    #[cfg(feature = "serve")]
+    pub(super) fn keep(&self) -> Kept {
+        Kept {
+            baselines: self.baselines.clone().into_iter().collect(),
+            unknown: self.unknown.iter().copied().collect(),
+            cookies: self.cookies,
+            complete: self.complete,
+        }
+    }
+
+    /// Goes on with what was kept.
+    #[cfg(feature = "serve")]
+    pub(super) fn reopen(kept: Kept) -> Self {
+        Self {
+            baselines: kept.baselines.into_iter().collect(),
+            unknown: kept.unknown.into_iter().collect(),
+            cookies: kept.cookies,
+            complete: kept.complete,
+        }
+    }
+
     /// The identity of a listener's namespace.
     pub(super) const fn identity(&self, inode: u64, cookie: u64) -> Identity {
         (inode, if self.cookies { cookie } else { 0 })
     }
 
     /// Closes the books: our sum of each namespace beside the kernel's counters.
-    pub(super) fn close(&self, sums: &HashMap<Identity, Totals>) -> Vec<Balance> {
+    pub(super) fn close(&self, sums: &Sums) -> Vec<(Identity, Balance)> {
         let nothing = Totals::default();
         let namespaces = reachable().map(|found| found.namespaces).unwrap_or_default();
         let now = read(&namespaces, self.cookies);
@@ -71,10 +106,11 @@ impl Books {
                 None => continue,
             };
             let sum = sums.get(identity).unwrap_or(&nothing);
-            books.push(Balance::new(identity.0 as u32, sum, |name| moved.get(name)));
+            let balance = Balance::new(identity.0 as u32, sum, |name| moved.get(name));
+            books.push((*identity, balance));
         }
         let gone = sums.keys().filter(|identity| !now.contains_key(identity));
-        books.extend(gone.map(|(inode, _)| Balance::gone(*inode as u32)));
+        books.extend(gone.map(|identity| (*identity, Balance::gone(identity.0 as u32))));
         books
     }
 }

@@ -27,11 +27,12 @@ pub struct Status {
 }
 
 /// The listeners at the last status, by number.
-pub(super) type Before = HashMap<u32, Seen>;
+#[derive(Debug, Default)]
+pub(super) struct Before(HashMap<u32, Seen>);
 
 /// A listener at the last status: how long its queues had been full, and how deep they were.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Seen {
+struct Seen {
     accept_full_ns: u64,
     syn_full_ns: u64,
     waiting: u64,
@@ -39,20 +40,17 @@ pub(super) struct Seen {
     waits: Histogram,
 }
 
-impl Live {
-    /// The listeners with anything in their queues since the last call, or since counting began.
-    ///
-    /// # Errors
-    ///
-    /// When the maps cannot be read.
-    pub fn status(&mut self) -> anyhow::Result<Vec<Status>> {
-        let listeners = self.listeners()?;
-        self.next_period();
+impl Before {
+    /// How these listeners fared since the last call. Those with nothing in their queues are left out.
+    pub(super) fn next(
+        &mut self,
+        listeners: impl IntoIterator<Item = (Listener, Totals)>,
+    ) -> Vec<Status> {
         let mut all = Vec::new();
-        let mut now = Before::new();
+        let mut now = HashMap::new();
         for (listener, totals) in listeners {
             let Totals { accept_full_ns, syn_full_ns, waiting, half_open, waits, .. } = totals;
-            let before = self.before.get(&listener.id).copied().unwrap_or_default();
+            let before = self.0.get(&listener.id).copied().unwrap_or_default();
             now.insert(
                 listener.id,
                 Seen { accept_full_ns, syn_full_ns, waiting, half_open, waits },
@@ -71,7 +69,20 @@ impl Live {
                 all.push(status);
             }
         }
-        self.before = now;
-        Ok(all)
+        self.0 = now;
+        all
+    }
+}
+
+impl Live {
+    /// The listeners with anything in their queues since the last call, or since counting began.
+    ///
+    /// # Errors
+    ///
+    /// When the maps cannot be read.
+    pub fn status(&mut self) -> anyhow::Result<Vec<Status>> {
+        let listeners = self.listeners()?;
+        self.next_period();
+        Ok(self.before.next(listeners))
     }
 }

@@ -1,20 +1,23 @@
 //! `queue-trace listeners` and what it is built on, with real sockets in network namespaces made
 //! for the purpose. Needs root.
 
+#[path = "../support/netns.rs"]
+mod netns;
 mod support;
 
 use std::collections::HashSet;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 
+use netns::in_fresh_netns;
 use queue_trace::netlink;
 use queue_trace::procfs::{Counters, EnterError, Namespace, Owners, Sysctls, reachable};
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use support::{
-    Options, command, connect, in_fresh_netns, inode, json, knock, lines, listen, listen_with,
-    run_as_nobody, stdout,
+    Options, command, connect, inode, json, knock, lines, listen, listen_with, run_as_nobody,
+    stdout,
 };
 
 /// The fields `names` of `line`.
@@ -42,6 +45,11 @@ fn depth_limit_and_owner_are_those_of_the_socket() {
             let mut owners = line["owners"].as_array().unwrap().iter();
             let owner = owners.find(|owner| owner["pid"] == std::process::id()).unwrap();
             assert_eq!(owner["fd"], socket.as_raw_fd());
+            let program = std::env::current_exe().unwrap();
+            assert_eq!(owner["executable"].as_str(), program.to_str());
+            let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+            let group = owner["cgroup"].as_str().unwrap();
+            assert!(groups.lines().any(|line| line.ends_with(&format!(":{group}"))), "{group}");
         }
         let table = stdout(&["--netns", "own"]);
         assert!(table.contains("\n[::1]      7002"), "{table}");
@@ -200,7 +208,7 @@ fn a_thousand_listeners_come_in_several_parts() {
         assert_eq!((listed.len(), &inodes), (COUNT, &expected));
         let owners = Owners::scan(&inodes).unwrap();
         for inode in &inodes {
-            assert!(owners.of(*inode).iter().any(|owner| owner.pid == std::process::id()));
+            assert!(owners.of(*inode).iter().any(|owner| owner.process.pid == std::process::id()));
         }
     });
 }

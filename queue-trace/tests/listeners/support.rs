@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "failing is how a test reports")]
 
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,38 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sockopt};
-use rustix::thread::{UnshareFlags, unshare_unsafe};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use serde_json::Value;
-
-/// Runs `test` on a thread in a network namespace of its own, its loopback device up.
-pub(crate) fn in_fresh_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let inside = scope.spawn(|| {
-            // SAFETY: descriptors stay shared; only the network namespace is left.
-            unsafe { unshare_unsafe(UnshareFlags::NEWNET) }
-                .expect("this test needs root: a network namespace cannot be made");
-            loopback_up().expect("the loopback device cannot be set up");
-            test()
-        });
-        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-/// `ip link set lo up`: an RTM_NEWLINK for device 1 with IFF_UP.
-fn loopback_up() -> io::Result<()> {
-    let mut message = Vec::new();
-    message.extend(32_u32.to_ne_bytes());
-    message.extend([16_u16, 1].map(u16::to_ne_bytes).concat());
-    message.extend([0; 8]);
-    // struct ifinfomsg: family, type, index, flags, mask of flags
-    message.extend([0_u32, 1, 1, 1].map(u32::to_ne_bytes).concat());
-    let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
-    // No protocol is number 0, NETLINK_ROUTE.
-    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
-    rustix::net::send(&socket, &message, SendFlags::empty())?;
-    Ok(())
-}
 
 /// What a listener may be besides its address and backlog.
 #[derive(Default)]
@@ -128,13 +98,15 @@ pub(crate) fn run_as_nobody(arguments: &[&str]) -> Output {
     let copy = std::env::temp_dir().join(format!("queue-trace-{}", std::process::id()));
     std::fs::copy(env!("CARGO_BIN_EXE_queue-trace"), &copy).unwrap();
     std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
-    let output = Command::new(&copy)
-        .arg("listeners")
-        .args(arguments)
-        .current_dir("/")
-        .uid(65534)
-        .gid(65534)
-        .output();
+    let mut command = Command::new(&copy);
+    command.arg("listeners").args(arguments).current_dir("/").uid(65534).gid(65534);
+    // Another test's child may have the copy open for writing, from its fork to its exec.
+    let output = loop {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            done => break done,
+        }
+    };
     std::fs::remove_file(&copy).unwrap();
     output.expect("this test needs root: it cannot become another user")
 }

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::Figures;
-use super::sample::{Sample, Tracer};
+use super::Size;
+use super::sample::{Sample, Scenario, Tracer};
 use crate::vm::kernel;
 use crate::{build, command, workspace};
 
@@ -49,15 +50,19 @@ pub(super) fn measure(
     programs: &Programs,
     rounds: u32,
     tracers: &[Tracer],
+    loads: &[Scenario],
+    size: Size,
 ) -> Result<Figures> {
     let release = kernel::release_of(kernel)?;
     eprintln!("bench: Linux {release}");
     let mut guest = Command::new(std::env::current_exe()?)
         .args(["vm", "run", "--no-build", "--icount", "--kernel", kernel])
-        .args(["--timeout", TIMEOUT, "--memory", MEMORY])
+        .args(["--timeout", TIMEOUT, "--memory", MEMORY, "--smp", &size.cpus.to_string()])
         .args(programs.options())
         .args(["--", "load", &rounds.to_string()])
         .args(tracers.iter().map(|tracer| tracer.key()))
+        .args(loads.iter().map(|load| load.key()))
+        .arg(format!("listeners={}", size.listeners))
         .stdout(Stdio::piped())
         .spawn()?;
     let output = guest.stdout.take().context("the guest has no output")?;

@@ -86,6 +86,12 @@ impl Scenario {
     pub(crate) const ALL: [Self; 5] =
         [Self::Connection, Self::RefusedSyn, Self::CookieSyn, Self::RefusedAck, Self::Retransmit];
 
+    /// As the load generator takes it on its command line, and JSON has it.
+    pub(crate) fn key(self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.as_str().unwrap_or_default().into()
+    }
+
     /// As the tables call it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -149,10 +155,12 @@ pub(crate) enum Sample {
         /// Maps, as the kernel accounts for them.
         map_bytes: u64,
     },
-    /// A tracer that does not work here.
+    /// A tracer that does not work here, or under this load.
     Missing {
         /// The watcher.
         tracer: Tracer,
+        /// The load, unless it is all of them.
+        scenario: Option<Scenario>,
         /// Why, in its own words.
         reason: String,
     },

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::Size;
 use super::sample::{Sample, Scenario, Tracer};
 
 /// Less than that is noise: a watcher that adds no more does not see the load.
@@ -19,6 +20,29 @@ pub(super) struct Figures {
     pub(super) release: String,
     /// Everything that the load generator reported.
     pub(super) samples: Vec<Sample>,
+}
+
+/// Prints what a connection costs by how many listeners there are.
+pub(super) fn print_growth(rows: &[(Size, Figures)]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let release = rows.first().map_or("", |(_, figures)| &figures.release);
+    writeln!(out, "### Linux {release}\n")?;
+    writeln!(
+        out,
+        "| listeners | CPUs | nothing | counting | counting's programs |\n|---:|---:|---:|---:|---:|"
+    )?;
+    for (Size { listeners, cpus }, figures) in rows {
+        let number = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.0}"));
+        let load = Scenario::Connection;
+        writeln!(
+            out,
+            "| {listeners} | {cpus} | {} | +{} | {} |",
+            number(figures.alone(load)),
+            number(figures.added(Tracer::Counting, load)),
+            number(figures.of_programs(Tracer::Counting, load)),
+        )?;
+    }
+    writeln!(out)
 }
 
 impl Figures {
@@ -127,8 +151,9 @@ fn costs(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
         row(out, scenario.name(), &[&[alone], &added[..]].concat())?;
     }
     for sample in &figures.samples {
-        if let Sample::Missing { tracer, reason } = sample {
-            writeln!(out, "\nNo {} here: {reason}", tracer.name())?;
+        if let Sample::Missing { tracer, scenario, reason } = sample {
+            let load = scenario.map_or(String::new(), |load| format!(" for a {}", load.name()));
+            writeln!(out, "\nNo {}{load} here: {reason}", tracer.name())?;
         }
     }
     writeln!(out)

@@ -1,7 +1,8 @@
 //! The load generator of `cargo xtask bench`, which runs in a guest that counts instructions.
 //!
 //! Each round measures every load alone and then under a tracer, for one tracer after the other, so
-//! that whatever drifts in the kernel drifts for both. Reports in JSON lines.
+//! that whatever drifts in the kernel drifts for both. Reports in JSON lines. With `listeners=N` connections go to so
+//! many in turn.
 
 #[path = "load/clock.rs"]
 mod clock;
@@ -39,45 +40,61 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds: u32 =
         arguments.next().context("give the number of rounds")?.parse().context("rounds")?;
-    let tracers = arguments
-        .map(|key| Tracer::of_key(&key).map_err(Error::msg))
-        .collect::<Result<Vec<_>>>()?;
+    let (mut loads, mut tracers) = (Vec::new(), Vec::new());
+    let mut listeners = 1;
+    for key in arguments {
+        if let Some(count) = key.strip_prefix("listeners=") {
+            listeners = count.parse().context("listeners")?;
+            continue;
+        }
+        match serde_json::from_value(key.as_str().into()) {
+            Ok(load) => loads.push(load),
+            Err(_) => tracers.push(Tracer::of_key(&key).map_err(Error::msg)?),
+        }
+    }
     clock::check()?;
     system::prepare()?;
+    scenario::open_listeners(listeners)?;
     let hooks = floor::hooks()?;
     scenario::run(Scenario::Connection, WARM_UP)?;
     for round in 0..rounds {
         for tracer in &tracers {
-            compare(*tracer, &hooks, round == 0)?;
+            compare(*tracer, &loads, &hooks, round == 0)?;
         }
     }
     Ok(())
 }
 
 /// Measures every load without and with a tracer.
-fn compare(tracer: Tracer, hooks: &[Hook], first: bool) -> Result<()> {
-    let alone = Scenario::ALL.map(|scenario| median(scenario, None));
+fn compare(tracer: Tracer, loads: &[Scenario], hooks: &[Hook], first: bool) -> Result<()> {
+    let alone: Vec<_> = loads.iter().map(|load| median(*load, None)).collect();
     let running = match tracer::start(tracer, hooks) {
         Ok(running) => running,
-        Err(problem) if first => {
-            return say(&Sample::Missing { tracer, reason: format!("{problem:#}") });
-        }
+        Err(problem) if first => return missing(tracer, None, &problem),
         Err(_) => return Ok(()),
     };
-    for (scenario, alone) in Scenario::ALL.into_iter().zip(alone) {
-        let (alone, traced) = (alone?, median(scenario, Some(&running))?);
-        say(&Sample::Cost {
-            tracer,
-            scenario,
-            alone: alone.instructions,
-            traced: traced.instructions,
-            reader: traced.reader,
-        })?;
+    for (load, alone) in loads.iter().zip(alone) {
+        let sample = alone.and_then(|alone| Ok((alone, median(*load, Some(&running))?)));
+        match sample {
+            Ok((alone, traced)) => say(&Sample::Cost {
+                tracer,
+                scenario: *load,
+                alone: alone.instructions,
+                traced: traced.instructions,
+                reader: traced.reader,
+            })?,
+            Err(problem) => missing(tracer, Some(*load), &problem)?,
+        }
     }
     if first {
-        stats::report(tracer, hooks)?;
+        stats::report(tracer, loads, hooks)?;
     }
     running.stop()
+}
+
+/// Reports what could not be measured.
+fn missing(tracer: Tracer, scenario: Option<Scenario>, problem: &Error) -> Result<()> {
+    say(&Sample::Missing { tracer, scenario, reason: format!("{problem:#}") })
 }
 
 /// Instructions per operation.

@@ -9,6 +9,7 @@
 
 mod elf;
 mod error;
+mod excerpt;
 mod layer;
 mod lookup;
 mod names;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Contents, Report};
+use super::{device, rows};
 use crate::netlink::Listener;
 use crate::procfs::{Owner, Sysctls};
+use crate::source::{Census, Contents};
 
 /// The fields of a line. An interface: names and meanings are kept.
 #[derive(Serialize)]
@@ -45,9 +46,59 @@ struct Line<'a> {
     /// Id of the cgroup the socket was created in, or null.
     cgroup_id: Option<u64>,
     /// Processes that hold it, by pid; empty also when they may not be seen.
-    owners: &'a [Owner],
+    owners: Vec<OwnerFields<'a>>,
     /// Settings of the namespace; null where this kernel has no such setting.
     sysctls: Sysctls,
+}
+
+/// The fields of an owner; null what is not so or may not be seen.
+#[derive(Serialize)]
+struct OwnerFields<'a> {
+    /// Process id.
+    pid: u32,
+    /// Its name.
+    comm: &'a str,
+    /// The lowest of its file descriptors for the socket.
+    fd: u32,
+    /// Its program file.
+    executable: Option<&'a str>,
+    /// Path of its control group.
+    cgroup: Option<&'a str>,
+    /// Its systemd unit.
+    unit: Option<&'a str>,
+    /// Its container.
+    container: Option<ContainerFields<'a>>,
+    /// `uid` of its Kubernetes pod.
+    pod: Option<&'a str>,
+}
+
+/// The fields of a container.
+#[derive(Serialize)]
+struct ContainerFields<'a> {
+    /// What runs it.
+    runtime: &'a str,
+    /// Its id.
+    id: &'a str,
+}
+
+impl<'a> OwnerFields<'a> {
+    fn new(Owner { process, fd }: &'a Owner) -> Self {
+        let home = process.home.as_ref();
+        let container = home.and_then(|home| home.container.as_ref());
+        Self {
+            pid: process.pid,
+            comm: &process.comm,
+            fd: *fd,
+            executable: process.executable.as_deref(),
+            cgroup: home.map(|home| home.cgroup.as_str()),
+            unit: home.and_then(|home| home.unit.as_deref()),
+            container: container.map(|container| ContainerFields {
+                runtime: &container.runtime,
+                id: &container.id,
+            }),
+            pod: home.and_then(|home| home.pod.as_deref()),
+        }
+    }
 }
 
 impl<'a> Line<'a> {
@@ -56,7 +107,7 @@ impl<'a> Line<'a> {
         Self {
             address: listener.address,
             port: listener.port,
-            device: contents.device(listener),
+            device: device(contents, listener),
             v6only: listener.v6only,
             netns: contents.namespace.inode,
             netns_name: contents.namespace.name.as_deref(),
@@ -70,7 +121,7 @@ impl<'a> Line<'a> {
             uid: listener.uid,
             cookie: listener.cookie,
             cgroup_id: listener.cgroup_id,
-            owners,
+            owners: owners.iter().map(OwnerFields::new).collect(),
             sysctls: contents.sysctls,
         }
     }
@@ -81,8 +132,8 @@ impl<'a> Line<'a> {
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write_json(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for (contents, listener) in report.rows() {
+pub fn write_json(report: &Census, out: &mut impl Write) -> io::Result<()> {
+    for (contents, listener) in rows(report) {
         let owners = report.owners.of(listener.inode);
         let line = serde_json::to_string(&Line::new(contents, listener, owners))?;
         writeln!(out, "{line}")?;

@@ -3,60 +3,26 @@
 mod json;
 mod text;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 pub use json::write_json;
 pub use text::write_text;
 
-use crate::netlink::{Listener, SynQueues};
-use crate::procfs::{Namespace, Owners, Sysctls};
+use crate::netlink::Listener;
+use crate::source::{Census, Contents};
 
-/// What was found in one network namespace.
-#[derive(Debug)]
-pub struct Contents {
-    /// The namespace.
-    pub namespace: Namespace,
-    /// Whether it is the one this program runs in.
-    pub own: bool,
-    /// The listeners to show.
-    pub listeners: Vec<Listener>,
-    /// Their half-open requests.
-    pub syn_queues: SynQueues,
-    /// Names of the devices that listeners are bound to, by index.
-    pub devices: HashMap<u32, String>,
-    /// Its settings.
-    pub sysctls: Sysctls,
+/// Each listener, with the namespace that it is in.
+fn rows(census: &Census) -> impl Iterator<Item = (&Contents, &Listener)> {
+    census
+        .namespaces
+        .iter()
+        .flat_map(|contents| contents.listeners.iter().map(move |listener| (contents, listener)))
 }
 
-/// Everything to show.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Namespaces in the order to show them.
-    pub namespaces: Vec<Contents>,
-    /// Owners of all listeners.
-    pub owners: Owners,
-}
-
-impl Report {
-    /// Whether there is no listener to show.
-    pub fn is_empty(&self) -> bool {
-        self.namespaces.iter().all(|contents| contents.listeners.is_empty())
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (&Contents, &Listener)> {
-        self.namespaces.iter().flat_map(|contents| {
-            contents.listeners.iter().map(move |listener| (contents, listener))
-        })
-    }
-}
-
-impl Contents {
-    /// Name of the device a listener is bound to; its index if the device is gone.
-    fn device(&self, listener: &Listener) -> Option<String> {
-        let index = listener.device?;
-        Some(self.devices.get(&index).cloned().unwrap_or_else(|| index.to_string()))
-    }
+/// Name of the device a listener is bound to; its index if the device is gone.
+fn device(contents: &Contents, listener: &Listener) -> Option<String> {
+    let index = listener.device?;
+    Some(contents.devices.get(&index).cloned().unwrap_or_else(|| index.to_string()))
 }
 
 /// An address as one writes it before a port: IPv6 in brackets.
@@ -69,8 +35,12 @@ fn bracketed(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
-    use crate::netlink::Request;
+    use crate::model::{Container, Home, Process};
+    use crate::netlink::{Request, SynQueues};
+    use crate::procfs::{Namespace, Owner, Owners, Sysctls};
 
     fn listener(address: &str, port: u16, depth: u32, limit: u32) -> Listener {
         let address: IpAddr = address.parse().unwrap();
@@ -116,7 +86,21 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
+    fn at_home() -> Home {
+        Home {
+            cgroup: "/a/path".into(),
+            unit: Some("nginx.service".into()),
+            container: Some(Container { runtime: "docker".into(), id: "2403ccfe".repeat(8) }),
+            pod: Some("5759a1ae-36ca-48a8-b20a-b0b5c8a90fb8".into()),
+        }
+    }
+
+    fn owner(pid: u32, comm: &str, home: Option<Home>) -> Owner {
+        let executable = home.is_some().then(|| "/usr/sbin/nginx".into());
+        Owner { process: Process { pid, comm: comm.into(), executable, home }, fd: 6 }
+    }
+
+    fn report() -> Census {
         let mut full = listener("0.0.0.0", 80, 6, 5);
         (full.drops, full.inode) = (Some(12_345), 4711);
         let mut bound = listener("fe80::1", 8080, 0, 4096);
@@ -126,16 +110,22 @@ mod tests {
         let group = vec![listener("0.0.0.0", 443, 1, 128), listener("0.0.0.0", 443, 0, 128)];
         let mut evil = namespace(4_026_532_008, Some("blue\x1b[31m"));
         evil.pid = None;
-        Report {
+        Census {
+            processes: HashMap::new(),
             namespaces: vec![
                 contents(namespace(4_026_531_840, None), vec![full, bound, gone]),
                 contents(evil, group),
                 contents(namespace(4_026_532_009, Some("empty")), vec![]),
             ],
-            owners: Owners::of_test(
+            owners: Owners::known(HashMap::from([(
                 4711,
-                &[(812, "nginx", 6), (813, "ngi\nnx", 6), (814, "nginx", 6)],
-            ),
+                vec![
+                    owner(812, "nginx", Some(Home { pod: None, container: None, ..at_home() })),
+                    owner(813, "ngi\nnx", None),
+                    owner(814, "nginx", Some(Home { pod: None, container: None, ..at_home() })),
+                    owner(815, "nginx", Some(Home { unit: None, ..at_home() })),
+                ],
+            )])),
         }
     }
 
@@ -165,7 +155,7 @@ mod tests {
 
     #[test]
     fn nothing_to_show_is_said_in_text_and_silent_in_json() {
-        let empty = Report::default();
+        let empty = Census::default();
         let (mut text, mut json) = (Vec::new(), Vec::new());
         write_text(&empty, &mut text).unwrap();
         write_json(&empty, &mut json).unwrap();

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Contents, Report, bracketed};
+use super::{bracketed, device, rows};
 use crate::netlink::Listener;
+use crate::output::owners;
 use crate::procfs::Owner;
+use crate::source::{Census, Contents};
 
 const HEADER: [&str; 7] =
     ["ADDRESS", "PORT", "NETNS", "ACCEPT QUEUE", "HALF-OPEN", "DROPS", "OWNER"];
@@ -19,15 +21,15 @@ const NUMBERS: [usize; 3] = [1, 4, 5];
 /// # Errors
 ///
 /// When `out` cannot be written to.
-pub fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.is_empty() {
+pub fn write_text(report: &Census, out: &mut impl Write) -> io::Result<()> {
+    if rows(report).next().is_none() {
         return writeln!(out, "no TCP listeners");
     }
     writeln!(out, "{}\n", table(report).trim_fmt())?;
-    if report.rows().any(|(_, listener)| listener.full()) {
+    if rows(report).any(|(_, listener)| listener.full()) {
         writeln!(out, "FULL: the next connection is refused; limit + 1 connections fit")?;
     }
-    if report.rows().any(|(contents, listener)| contents.syn_queues.of(listener).shared_by > 1) {
+    if rows(report).any(|(contents, listener)| contents.syn_queues.of(listener).shared_by > 1) {
         writeln!(
             out,
             "group: of a whole SO_REUSEPORT group; the kernel does not tell of its members"
@@ -42,11 +44,11 @@ pub fn write_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn table(report: &Report) -> Table {
+fn table(report: &Census) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(HEADER);
-    for (contents, listener) in report.rows() {
+    for (contents, listener) in rows(report) {
         table.add_row(row(contents, listener, report.owners.of(listener.inode)));
     }
     for column in table.column_iter_mut() {
@@ -59,7 +61,7 @@ fn table(report: &Report) -> Table {
 }
 
 fn row(contents: &Contents, listener: &Listener, owners: &[Owner]) -> [String; HEADER.len()] {
-    let device = contents.device(listener).map_or_else(String::new, |device| format!("%{device}"));
+    let device = device(contents, listener).map_or_else(String::new, |device| format!("%{device}"));
     let full = if listener.full() { " FULL" } else { "" };
     let half_open = contents.syn_queues.of(listener);
     let group = if half_open.shared_by > 1 { "group " } else { "" };
@@ -70,7 +72,7 @@ fn row(contents: &Contents, listener: &Listener, owners: &[Owner]) -> [String; H
         format!("{}/{}{full}", listener.depth, listener.limit),
         format!("{group}{}", half_open.count),
         listener.drops.map_or_else(|| "?".into(), |drops| drops.to_string()),
-        owners_label(owners),
+        owners::label(owners.iter().map(|owner| &owner.process)).unwrap_or_else(|| "-".into()),
     ]
 }
 
@@ -79,29 +81,6 @@ fn namespace_label(contents: &Contents) -> String {
         Some(name) => printable(name),
         None => contents.namespace.inode.to_string(),
     }
-}
-
-/// The owners, those of one command together: `nginx(812,813) systemd(1)`.
-fn owners_label(owners: &[Owner]) -> String {
-    /// More pids than this are counted only.
-    const PIDS: usize = 3;
-    let mut commands: Vec<(&str, Vec<u32>)> = Vec::new();
-    for owner in owners {
-        match commands.iter_mut().find(|(comm, _)| *comm == owner.comm) {
-            Some((_, pids)) => pids.push(owner.pid),
-            None => commands.push((&owner.comm, vec![owner.pid])),
-        }
-    }
-    if commands.is_empty() {
-        return "-".into();
-    }
-    let label = |(comm, pids): &(&str, Vec<u32>)| {
-        let shown: Vec<_> = pids.iter().take(PIDS).map(u32::to_string).collect();
-        let rest = pids.len().saturating_sub(PIDS);
-        let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        format!("{}({}{rest})", printable(comm), shown.join(","))
-    };
-    commands.iter().map(label).collect::<Vec<_>>().join(" ")
 }
 
 /// The line about a namespace.

@@ -1,7 +1,7 @@
 //! Connecting sockets.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -25,11 +25,17 @@ impl Client {
         Self::begin(Self::socket(server), server)
     }
 
-    /// A non-blocking socket.
+    /// A non-blocking socket with a port of its own: those that `connect()` chooses are shared by
+    /// clients of different servers, whose events could not be told apart by the client's address.
     pub(crate) fn socket(server: SocketAddr) -> Socket {
         let domain = Domain::for_address(server);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.set_nonblocking(true).unwrap();
+        let anywhere = match server {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        socket.bind(&anywhere.into()).unwrap();
         socket
     }
 

@@ -34,6 +34,15 @@ pub(crate) struct Event {
     pub(crate) comm: Option<String>,
 }
 
+/// The line at the end that tells how many of a kind of event there are no lines of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct LeftOut {
+    pub(crate) of: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) thinned: u64,
+    pub(crate) shed: u64,
+}
+
 impl Event {
     /// The client, where the event has one.
     pub(crate) fn client(&self) -> Option<SocketAddr> {

@@ -27,6 +27,17 @@ pub(crate) fn by_kprobes() -> bool {
     attach_arguments().iter().any(|argument| argument == "kprobe")
 }
 
+/// The kernel's release; like `7.3-cloud-amd64` for the first one of a series.
+pub(crate) fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Whether it begins with three numbers, by which alone aya knows a version.
+pub(crate) fn has_three_numbers(release: &str) -> bool {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    (0..3).all(|_| parts.next().is_some_and(|part| part.parse::<u32>().is_ok()))
+}
+
 /// Runs it with these arguments in the calling thread's namespace.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     queue_trace().args(arguments).output().expect("cannot run queue-trace")

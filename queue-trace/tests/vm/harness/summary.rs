@@ -50,6 +50,18 @@ impl Summary {
         line.and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or_default()
     }
 
+    /// How many records of a kind and reason (or none) were thinned, and how many found no room.
+    pub(crate) fn left_out(&self, kind: &str, reason: &str) -> [u64; 2] {
+        let name = format!("{kind} {reason}");
+        ["records were thinned", "records found no room"].map(|what| {
+            let line = self.text.lines().find(|line| line.contains(what)).unwrap_or_default();
+            let kinds = line.split_once(" complete): ").unwrap_or_default().1.split(", ");
+            let mut counts = kinds.filter_map(|kind| kind.split_once(' '));
+            let count = counts.find(|(_, kind)| *kind == name.trim_end()).map(|(count, _)| count);
+            count.map_or(0, |count| count.parse().unwrap())
+        })
+    }
+
     /// By how much numbers may differ: not at all, but for as many calls as the kernel skipped of our
     /// kprobes and queue-trace says so.
     pub(crate) fn slack(&self) -> u64 {
@@ -83,7 +95,7 @@ impl Summary {
     }
 }
 
-/// A line like `[::1]:80  vm-tests (7), limit 5, namespace 4026532000, closed`.
+/// A line like `[::1]:80  vm-tests (7), limit 5, namespace 4026532000 (blue), closed`.
 fn heading(line: &str) -> Option<Section> {
     if line.starts_with(' ') {
         return None;
@@ -99,7 +111,7 @@ fn heading(line: &str) -> Option<Section> {
         name: name.to_owned(),
         owners: owners.to_owned(),
         limit: limit.parse().ok()?,
-        netns: netns.parse().ok()?,
+        netns: netns.split(' ').next()?.parse().ok()?,
         closed,
         ..Section::default()
     })

@@ -1,8 +1,12 @@
-//! What the summary tells of a listener beside counts and peaks, one line each.
+//! What the summary tells of a listener, line by line.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::summary::Section;
+
+/// Counts of outcomes: an event, and its reason or nothing.
+pub(crate) type Counts = BTreeMap<(String, String), u64>;
 
 impl Section {
     /// The line that begins with these words, without them.
@@ -17,6 +21,24 @@ impl Section {
             rest.contains(words).then(|| number.parse().ok()).flatten()
         };
         self.rows.iter().find_map(number).unwrap_or_default()
+    }
+
+    /// Its outcomes: how often which event happened, by its reason or nothing.
+    pub(crate) fn outcomes(&self) -> Counts {
+        let mut counts = Counts::new();
+        for row in &self.rows {
+            let (event, rest) = row.split_once(' ').unwrap_or((row, ""));
+            let Some(total) = self.counts.get(event) else { continue };
+            let reasons = reasons(rest);
+            let told: u64 = reasons.iter().map(|(count, _)| count).sum();
+            for (count, reason) in reasons {
+                counts.insert((event.to_owned(), reason.to_owned()), count);
+            }
+            if *total > told {
+                counts.insert((event.to_owned(), String::new()), total - told);
+            }
+        }
+        counts
     }
 
     /// How long the accept queue and the SYN queue were full.
@@ -46,4 +68,20 @@ pub(crate) fn duration(text: &str) -> Duration {
         _ => panic!("{text} is no time"),
     };
     Duration::from_secs_f64(number.parse::<f64>().unwrap() * unit)
+}
+
+/// `   7  5 accept_queue_full, 2 syn_queue_full`: the counts of the reasons.
+fn reasons(row: &str) -> Vec<(u64, &str)> {
+    let Some((_, reasons)) = row.trim_start().split_once("  ") else { return Vec::new() };
+    let pair = |text: &'_ str| -> Option<(u64, usize)> {
+        let (count, reason) = text.trim().split_once(' ')?;
+        Some((count.parse().ok()?, reason.len()))
+    };
+    reasons
+        .split(", ")
+        .filter_map(|text| {
+            let (count, length) = pair(text)?;
+            Some((count, &text[text.len() - length..]))
+        })
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::events::{Event, Events};
+use super::events::{Event, Events, LeftOut};
 use super::summary::Summary;
 use super::wait::{self, PATIENCE};
 use super::{namespace, program};
@@ -30,6 +31,7 @@ pub(crate) struct Tracer {
     child: Child,
     events: Arc<Feed<ByNamespace>>,
     errors: Arc<Feed<Vec<String>>>,
+    left_out: Arc<Mutex<Vec<LeftOut>>>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Trace {
     pub(crate) summary: Summary,
     /// Events after the scenario's end, of requests that it left behind.
     pub(crate) later: Events,
+    /// Events that were counted and not written.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl Trace {
@@ -50,25 +54,38 @@ impl Trace {
     pub(crate) fn of(&self, netns: u64, end: Timestamp) -> Self {
         let in_time = |event: &Event| event.time.parse::<Timestamp>().unwrap() <= end;
         let (events, later) = self.events.in_namespace(netns).0.into_iter().partition(in_time);
-        Self { events: Events(events), summary: self.summary.of(netns), later: Events(later) }
+        let left_out = self.left_out.clone();
+        Self {
+            events: Events(events),
+            summary: self.summary.of(netns),
+            later: Events(later),
+            left_out,
+        }
     }
 }
 
 impl Tracer {
     /// Starts it, and waits until it counts. Of its events, those of one namespace are kept.
     pub(crate) fn start(place: Place, netns: u64, arguments: &[&str]) -> Self {
-        Self::start_keeping(place, move |event| event.netns == netns, arguments)
+        Self::start_keeping(place, move |event| event.netns == netns, arguments, || ())
     }
 
     /// The same; all of its events are kept.
     pub(crate) fn start_keeping_all(place: Place) -> Self {
-        Self::start_keeping(place, |_| true, &[])
+        Self::start_keeping(place, |_| true, &[], || ())
+    }
+
+    /// The same; nobody reads its events until the other end of `read` is dropped.
+    pub(crate) fn start_unread(place: Place, read: Receiver<()>) -> Self {
+        let begin = move || assert!(read.recv().is_err(), "nothing is sent");
+        Self::start_keeping(place, |_| true, &[], begin)
     }
 
     fn start_keeping(
         place: Place,
         keep: impl Fn(&Event) -> bool + Send + 'static,
         arguments: &[&str],
+        begin: impl FnOnce() + Send + 'static,
     ) -> Self {
         let mut command = program::queue_trace();
         command.args(["trace", "--format", "json", "--verify"]).args(arguments);
@@ -81,17 +98,23 @@ impl Tracer {
         };
         let events = Arc::new(Feed::<ByNamespace>::default());
         let errors = Arc::new(Feed::<Vec<String>>::default());
+        let left_out = Arc::new(Mutex::new(Vec::new()));
+        let missing = Arc::clone(&left_out);
         let readers = vec![
-            feed(child.stdout.take(), Arc::clone(&events), move |events, line| {
+            feed(child.stdout.take(), Arc::clone(&events), begin, move |events, line| {
+                if let Ok(left_out) = serde_json::from_str(&line) {
+                    missing.lock().unwrap().push(left_out);
+                    return;
+                }
                 let event: Event = serde_json::from_str(&line)
                     .unwrap_or_else(|error| panic!("{error} in the line {line}"));
                 if keep(&event) {
                     events.entry(event.netns).or_default().0.push(event);
                 }
             }),
-            feed(child.stderr.take(), Arc::clone(&errors), Vec::push),
+            feed(child.stderr.take(), Arc::clone(&errors), || (), Vec::push),
         ];
-        let tracer = Self { child, events, errors, readers };
+        let tracer = Self { child, events, errors, left_out, readers };
         let tracing = |errors: &Vec<String>| errors.iter().any(|line| line.contains(": tracing "));
         if let Err(errors) = tracer.errors.wait_for(tracing) {
             panic!("queue-trace does not trace: {errors:#?}");
@@ -134,7 +157,9 @@ impl Tracer {
         let text = self.errors.look(|errors| errors.join("\n"));
         assert!(status.success(), "queue-trace ended with {status}:\n{text}");
         let events = self.events.look(|all| all.values().flat_map(|e| e.0.clone()).collect());
-        Trace { events: Events(events), summary: Summary::parse(text), later: Events::default() }
+        let left_out = self.left_out.lock().unwrap().clone();
+        let (events, later) = (Events(events), Events::default());
+        Trace { events, summary: Summary::parse(text), later, left_out }
     }
 }
 
@@ -187,13 +212,15 @@ impl<T: Clone> Feed<T> {
     }
 }
 
-/// Adds each line of a pipe to a feed.
+/// Adds each line of a pipe to a feed, after `begin` has returned.
 fn feed<T: Send + 'static>(
     pipe: Option<impl Read + Send + 'static>,
     feed: Arc<Feed<T>>,
+    begin: impl FnOnce() + Send + 'static,
     add: impl Fn(&mut T, String) + Send + 'static,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
+        begin();
         for line in BufReader::new(pipe.unwrap()).lines() {
             add(&mut feed.items.lock().unwrap().0, line.unwrap());
             feed.changed.notify_all();

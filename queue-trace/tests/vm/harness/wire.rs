@@ -7,6 +7,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::family::Family;
 use super::namespace::ip;
@@ -15,8 +19,8 @@ use super::wait;
 
 const NAME: &str = "wire";
 
-/// The end of a wire that is outside.
-pub(crate) trait Device: std::fmt::Debug {
+/// The end of a wire that is outside; threads can share it.
+pub(crate) trait Device: std::fmt::Debug + Sync {
     /// Sends an IP packet.
     fn send(&self, packet: &[u8]) -> std::io::Result<usize>;
     /// Receives an IP packet, if one is there.
@@ -109,6 +113,40 @@ impl Wire {
         self.syns.set(self.syns.get() + 1);
     }
 
+    /// Sends the same SYN from two processors at the same time.
+    pub(crate) fn syn_twice(&self, from: SocketAddr, to: SocketAddr) {
+        self.send_twice(&packets::syn(from, to));
+        self.syns.set(self.syns.get() + 2);
+    }
+
+    /// Sends a packet from two processors at the same time, as nearly as can be.
+    pub(crate) fn send_twice(&self, packet: &[u8]) {
+        let device = &*self.device;
+        self.send_while(packet, || assert_eq!(device.send(packet).unwrap(), packet.len()));
+    }
+
+    /// Sends a packet while another processor does something.
+    pub(crate) fn send_while(&self, packet: &[u8], action: impl FnOnce() + Send) {
+        let (device, ready) = (&*self.device, &AtomicU32::new(0));
+        let meet = move |processor| {
+            stay_on(processor);
+            ready.fetch_add(1, Ordering::Relaxed);
+            while ready.load(Ordering::Relaxed) < 2 {
+                std::hint::spin_loop();
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                meet(0);
+                assert_eq!(device.send(packet).unwrap(), packet.len());
+            });
+            scope.spawn(move || {
+                meet(1);
+                action();
+            });
+        });
+    }
+
     /// Sends a SYN of another shape.
     pub(crate) fn crafted_syn(&self, packet: &[u8]) {
         self.send(packet);
@@ -160,6 +198,13 @@ impl Wire {
             }
         }
     }
+}
+
+/// Keeps the calling thread on one processor.
+fn stay_on(processor: usize) {
+    let mut processors = CpuSet::new();
+    processors.set(processor);
+    sched_setaffinity(None, &processors).expect("two processors");
 }
 
 /// Makes an open `/dev/net/tun` a device of the calling thread's namespace.

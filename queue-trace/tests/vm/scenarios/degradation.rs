@@ -14,7 +14,6 @@ use crate::harness::tracer::{Place, Tracer};
 /// Functions without which nothing can be counted.
 const REQUIRED: &[&str] = &[
     "inet_reqsk_alloc",
-    "cookie_v4_init_sequence",
     "tcp_try_fastopen",
     "inet_csk_reqsk_queue_hash_add",
     "inet_csk_reqsk_queue_add",
@@ -23,11 +22,14 @@ const REQUIRED: &[&str] = &[
     "tcp_conn_request",
 ];
 
+/// The same, by kprobes only: by fentry a counter of the kernel stands in for it.
+const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
+
 /// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
 /// because something else stands in for it.
 const OPTIONAL: &[(&str, &str)] = &[
     ("tcp_syn_flood_action", ""),
-    ("cookie_v6_init_sequence", "SYN cookies over IPv6"),
+    ("tcp_get_syncookie_mss", ""),
     ("security_sock_graft", ""),
     ("tcp_peer_is_proven", "last-quarter rule"),
     ("__inet_csk_reqsk_queue_drop", "end without a connection"),
@@ -49,10 +51,18 @@ const BACKLOG: u32 = 1;
 const REFUSED: usize = 2;
 
 pub(super) fn run() {
-    REQUIRED.iter().for_each(|function| refuses_to_start(function));
     let (share, shares) = share();
-    let mine = OPTIONAL.iter().enumerate().filter(|(number, _)| number % shares == share);
-    mine.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
+    let mine = |number: usize| number % shares == share;
+    let required = REQUIRED.iter().enumerate().filter(|(number, _)| mine(*number));
+    required.for_each(|(_, function)| refuses_to_start(function));
+    if program::by_kprobes() {
+        refuses_to_start(REQUIRED_BY_KPROBES);
+        goes_on_without("cookie_v6_init_sequence", "SYN cookies over IPv6");
+    } else {
+        goes_on_without(REQUIRED_BY_KPROBES, "");
+    }
+    let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
+    optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
 }
 
 /// Which of how many shares of the hooks this kernel takes.
@@ -67,7 +77,8 @@ fn share() -> (usize, usize) {
 
 fn refuses_to_start(function: &str) {
     let arguments = ["trace", "--duration", "1ms", "--without-hook", function];
-    let output = program::queue_trace().args(arguments).output().unwrap();
+    let mut command = program::queue_trace();
+    let output = command.args(arguments).args(program::attach_arguments()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "without {function}: {said}");
     assert_eq!(said.lines().count(), 1, "without {function}: {said}");

@@ -1,4 +1,4 @@
-//! `queue-trace doctor` over a mixed load: it counts without streaming, and finds every difference to be 0.
+//! `queue-trace doctor` over a mixed load: it finds every difference to be 0.
 
 use std::io::Read;
 use std::process::{Child, Stdio};

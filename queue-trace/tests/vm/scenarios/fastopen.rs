@@ -20,8 +20,8 @@ use crate::harness::wait;
 use crate::harness::wire::Wire;
 
 /// Bits of `net.ipv4.tcp_fastopen`.
-const CLIENT_AND_SERVER: u32 = 3;
-const NO_COOKIE_NEEDED: u32 = 0x200;
+pub(super) const CLIENT_AND_SERVER: u32 = 3;
+pub(super) const NO_COOKIE_NEEDED: u32 = 0x200;
 
 const DATA: &[u8] = b"hello";
 /// How long the server leaves a connection waiting.
@@ -83,7 +83,7 @@ pub(super) fn run(family: Family) {
 }
 
 /// A listener that takes Fast Open; `own` is the length of its queue for that.
-fn listen(address: SocketAddr, own: i32, backlog: i32) -> Server {
+pub(super) fn listen(address: SocketAddr, own: i32, backlog: i32) -> Server {
     let socket = Server::bound(address);
     set_tcp(&socket, libc::TCP_FASTOPEN, own);
     Server::start(socket, backlog)
@@ -138,7 +138,7 @@ fn assert_real(trace: &Trace, server: &Server, first: &Talk, second: &Talk) {
 }
 
 /// A SYN with data and the empty Fast Open option.
-fn fast_open(wire: &Wire, client: SocketAddr, server: &Server) {
+pub(super) fn fast_open(wire: &Wire, client: SocketAddr, server: &Server) {
     let packet = packets::with_data(client, server.address, DATA, |tcp| {
         tcp.syn = true;
         // Room to send something back at all.

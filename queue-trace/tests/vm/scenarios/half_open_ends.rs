@@ -3,6 +3,7 @@
 //! Fact 10 of kernel.md: `ListenDrops` also counts SYNs to addresses of no single host, and requests
 //! that an ICMP error ends.
 
+use crate::harness::destroy::destroy;
 use crate::harness::events::Events;
 use crate::harness::family::Family;
 use crate::harness::packets;
@@ -20,8 +21,8 @@ pub(super) fn run(family: Family) {
     let wire = Wire::lay(family);
     let server = Server::listen(family.wildcard(8080), 5);
     let to = wire.server(8080);
-    let [sent_to_all, reset, unreachable, repeated, guessed] =
-        [0, 1, 2, 3, 4].map(|n| wire.client(n));
+    let [sent_to_all, reset, unreachable, repeated, guessed, destroyed] =
+        [0, 1, 2, 3, 4, 5].map(|n| wire.client(n));
 
     wire.syn(sent_to_all, wire.everybody(8080));
     wire.half_open(reset, to);
@@ -30,6 +31,8 @@ pub(super) fn run(family: Family) {
     wire.send(&packets::unreachable(&synack, to));
     assert_eq!(scene.moved("ListenDrops"), 2, "one SYN to all, one ICMP error");
     assert_eq!(scene.moved("EmbryonicRsts"), 1);
+    wire.half_open(destroyed, to);
+    destroy(to, destroyed);
     assert_eq!(server.half_open(), 0);
     wire.half_open(repeated, to);
     wire.syn(repeated, to);
@@ -46,6 +49,7 @@ pub(super) fn run(family: Family) {
         &of(unreachable),
         &[("syn_queued", None), ("request_expired", Some("icmp_error"))],
     );
+    assert_story(&of(destroyed), &[("syn_queued", None), ("request_expired", Some("aborted"))]);
     assert_story(
         &of(repeated),
         &[

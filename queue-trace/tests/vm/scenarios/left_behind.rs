@@ -13,9 +13,9 @@ pub(super) fn run() {
     // What others have left may be on its way out still.
     let before = Found::look();
     // Probes of one that was killed are taken away by the next one.
-    for signal in [Signal::KILL, Signal::INT] {
+    for (signal, name) in [(Signal::KILL, "doctor"), (Signal::INT, "trace")] {
         let mut command = program::queue_trace();
-        command.args(["trace", "--duration", "5m"]).args(program::attach_arguments());
+        command.args([name, "--duration", "5m"]).args(program::attach_arguments());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let called = Instant::now();

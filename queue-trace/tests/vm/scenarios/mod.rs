@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
 
 use crate::harness::family::Family;
 use crate::harness::namespace;
+use crate::harness::program;
 use crate::harness::stage::{self, Findings, Play};
 
 mod abandoned;
@@ -17,11 +19,13 @@ mod backlogs;
 mod before_start;
 mod blocked_acceptors;
 mod bound;
+mod closing;
 mod command_line;
 mod concurrency;
 mod cookies;
 mod data_after_refusal;
 mod degradation;
+mod denied;
 mod doctor;
 mod dual_stack;
 mod expiry;
@@ -39,14 +43,27 @@ mod namespaces;
 mod no_route;
 mod not_unicast;
 mod ordinary;
+mod owners;
+mod pinned;
+mod prediction;
+mod privileges;
 mod proven_peer;
 mod random;
+mod recorded;
 mod refused_clients;
+mod report;
 mod reset_on_overflow;
 mod reuseport_group;
+mod same_segment;
 mod segments;
+mod serve;
+mod thinned;
+mod top;
 mod under_load;
 mod vanished_namespace;
+mod verdicts;
+mod views;
+mod what_if;
 
 /// A scenario that is run for each version of IP.
 type ForFamily = fn(Family);
@@ -81,6 +98,10 @@ const TOGETHER: &[(&str, ForFamily)] = &[
     ("ordinary", ordinary::run),
 ];
 
+/// Races of two processors; with one there is nothing to see, and no test.
+const ON_TWO_PROCESSORS: &[(&str, ForFamily)] =
+    &[("same_segment", same_segment::run), ("closing", closing::run)];
+
 /// Those that start a queue-trace of their own: in their namespace, late, or with other arguments.
 const ALONE: &[(&str, ForFamily)] = &[
     ("ordinary::inside", ordinary::inside),
@@ -88,16 +109,31 @@ const ALONE: &[(&str, ForFamily)] = &[
     ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
+    // What is denied is denied in every namespace.
+    ("denied", denied::run),
 ];
+
+/// Likewise, but what they are about is not the version of IP: one is for those by fentry, the other for kprobes.
+const IN_TURN: &[(&str, ForFamily)] =
+    &[("recorded", recorded::run), ("serve", serve::run), ("thinned", thinned::run)];
 
 const ALONE_ONCE: &[(&str, fn())] = &[
     ("accept_errors::asked_for", accept_errors::asked_for),
     ("vanished_namespace", vanished_namespace::run),
     ("doctor", doctor::run),
+    ("top", top::run),
+    ("verdicts::accepting", verdicts::accepting),
+    ("verdicts::causes", verdicts::causes),
+    ("verdicts::handshakes", verdicts::handshakes),
     ("gauges::since_last", gauges::since_last),
     ("degradation", degradation::run),
     ("left_behind", left_behind::run),
     ("namespaces", namespaces::run),
+    ("owners", owners::run),
+    ("pinned", pinned::run),
+    ("privileges", privileges::run),
+    ("recorded::killed", recorded::killed),
+    ("recorded::full_disk", recorded::full_disk),
     ("command_line::wrong_usage", command_line::wrong_usage),
     ("command_line::not_root", command_line::not_root),
     ("command_line::no_capability", command_line::no_capability),
@@ -106,16 +142,34 @@ const ALONE_ONCE: &[(&str, fn())] = &[
     ("command_line::filters_and_count", command_line::filters_and_count),
 ];
 
+/// What does not depend on how queue-trace attaches, and takes its time: by fentry only.
+const BY_FENTRY: &[(&str, fn())] = &[
+    ("report", report::run),
+    ("what_if", what_if::run),
+    ("what_if::prediction", prediction::run),
+    ("recorded::views", views::run),
+    ("serve::many", serve::many),
+];
+
 /// All tests. The filter is what the names of those to run contain.
 pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     let mut together: Vec<_> = TOGETHER.iter().flat_map(for_families).collect();
+    if available_parallelism().is_ok_and(|processors| processors.get() > 1) {
+        together.extend(ON_TWO_PROCESSORS.iter().flat_map(for_families));
+    }
     together.push(("ordinary::dual_stack".into(), Box::new(ordinary::dual_stack)));
     together.push(("dual_stack".into(), Box::new(dual_stack::run)));
     together.retain(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
     let mut tests = shared(together);
     tests.extend(random::tests(filter));
     tests.extend(ALONE.iter().flat_map(for_families).map(|(name, run)| test(name, run)));
-    tests.extend(ALONE_ONCE.iter().map(|(name, run)| test((*name).to_owned(), run)));
+    let family = usize::from(program::by_kprobes());
+    let in_turn =
+        IN_TURN.iter().flat_map(|scenario| for_families(scenario).into_iter().nth(family));
+    tests.extend(in_turn.map(|(name, run)| test(name, run)));
+    let slow = BY_FENTRY.iter().filter(|_| !program::by_kprobes());
+    let once = ALONE_ONCE.iter().chain(slow);
+    tests.extend(once.map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }
 

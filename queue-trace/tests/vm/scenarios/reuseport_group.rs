@@ -44,13 +44,12 @@ pub(super) fn run(family: Family) {
     let refused = trace.events.count("syn_refused");
     let group = trace.summary.text.lines().find(|line| line.contains("group of")).unwrap();
     let netns = namespace::inode();
-    let begin = format!(
-        "{address}  group of {LISTENERS} listeners (SO_REUSEPORT), namespace {netns}: {CLIENTS} \
-         accepted ("
-    );
+    let begin =
+        format!("{address}  group of {LISTENERS} listeners (SO_REUSEPORT), namespace {netns} (");
+    let (place, counts) = group.split_once(&format!("): {CLIENTS} accepted (")).unwrap();
     let end = format!("), {refused} refused (");
-    assert!(group.starts_with(&begin) && group.contains(&end), "{group}");
-    let parts = group[begin.len()..].split(')').next().unwrap().split(" + ");
+    assert!(place.starts_with(&begin) && counts.contains(&end), "{group}");
+    let parts = counts.split(')').next().unwrap().split(" + ");
     let mut parts: Vec<_> = parts.map(|part| part.parse::<usize>().unwrap()).collect();
     let mut counts: Vec<_> = accepted.iter().map(Vec::len).collect();
     parts.sort_unstable();

@@ -2,9 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, getsockname,
@@ -52,11 +53,23 @@ pub(crate) fn measure(scenario: Scenario, operations: u32, reader: Reader<'_>) -
     .with_context(|| format!("load {scenario:?}"))
 }
 
+/// The listeners that connections go to, in turn.
+static LISTENERS: OnceLock<Vec<Server>> = OnceLock::new();
+
+/// Opens them, for as long as the load lasts.
+pub(crate) fn open_listeners(count: u64) -> Result<()> {
+    /// Beside the listeners, and for clients.
+    const OTHER_FILES: u64 = 1000;
+    system::allow_files(count + OTHER_FILES)?;
+    let servers = (0..count).map(|_| Server::listen(128)).collect::<Result<_>>()?;
+    LISTENERS.set(servers).map_err(|_| anyhow!("there are listeners already"))
+}
+
 /// Clients that connect, are accepted and go; with RST, so that nothing lingers.
 fn connections(operations: u32, reader: Reader<'_>) -> Result<Batch> {
-    let server = Server::listen(128)?;
+    let servers = LISTENERS.get().context("nobody listens")?;
     timed(operations, reader, || {
-        for _ in 0..operations {
+        for server in servers.iter().cycle().take(operations as usize) {
             let client = server.visit()?;
             let accepted = accept_with(&server.socket, SocketFlags::CLOEXEC)?;
             set_socket_linger(&client, Some(Duration::ZERO))?;
@@ -105,7 +118,7 @@ fn refused_acks(operations: u32, reader: Reader<'_>) -> Result<Batch> {
 fn retransmissions(operations: u32, reader: Reader<'_>) -> Result<Batch> {
     // The wheel rounds a second up by at most 32 ms.
     const BEFORE: Duration = Duration::from_millis(985);
-    const WINDOW: Duration = Duration::from_millis(75);
+    const WINDOW: Duration = Duration::from_millis(95);
     let server = Server::listen(2048)?;
     let start = Instant::now();
     send_syns(&server, operations, &|| Ok(0))?;

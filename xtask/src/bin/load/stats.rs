@@ -10,7 +10,7 @@ use aya::sys::{Stats, enable_stats};
 
 use crate::floor::Hook;
 use crate::sample::{Sample, Scenario, Tracer};
-use crate::{say, scenario};
+use crate::{missing, say, scenario};
 
 /// Whether there is any.
 pub(crate) fn any_program() -> bool {
@@ -18,7 +18,7 @@ pub(crate) fn any_program() -> bool {
 }
 
 /// Reports what a tracer put into the kernel, and what each program takes of each load.
-pub(crate) fn report(tracer: Tracer, hooks: &[Hook]) -> Result<()> {
+pub(crate) fn report(tracer: Tracer, loads: &[Scenario], hooks: &[Hook]) -> Result<()> {
     let programs = programs()?;
     let (mut verified, mut jited_bytes, mut map_bytes) = (0, 0, 0);
     for program in &programs {
@@ -35,7 +35,12 @@ pub(crate) fn report(tracer: Tracer, hooks: &[Hook]) -> Result<()> {
         jited_bytes,
         map_bytes,
     })?;
-    Scenario::ALL.into_iter().try_for_each(|scenario| parts(tracer, scenario, hooks))
+    for load in loads {
+        if let Err(problem) = parts(tracer, *load, hooks) {
+            missing(tracer, Some(*load), &problem)?;
+        }
+    }
+    Ok(())
 }
 
 fn parts(tracer: Tracer, scenario: Scenario, hooks: &[Hook]) -> Result<()> {

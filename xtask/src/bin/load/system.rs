@@ -3,9 +3,15 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// Makes clients that do not exist: what is sent to them goes out over loopback and is thrown away.
+/// Stays on one processor, and makes clients that do not exist: what is sent to them goes out over loopback and is
+/// thrown away.
 pub(crate) fn prepare() -> Result<()> {
+    let mut first = CpuSet::new();
+    first.set(0);
+    sched_setaffinity(None, &first).context("cannot stay on a processor")?;
     for name in ["all", "lo"] {
         set(&format!("net/ipv4/conf/{name}/rp_filter"), 0)?;
     }
@@ -13,6 +19,12 @@ pub(crate) fn prepare() -> Result<()> {
     let status = Command::new("ip").args(route).status().context("cannot run ip")?;
     ensure!(status.success(), "cannot add a route ({status})");
     Ok(())
+}
+
+/// Lets this process have so many files.
+pub(crate) fn allow_files(count: u64) -> Result<()> {
+    let limit = Rlimit { current: Some(count), maximum: Some(count) };
+    setrlimit(Resource::Nofile, limit).context("cannot have so many files")
 }
 
 /// Writes a setting.

@@ -42,9 +42,12 @@ pub(crate) enum Running {
 pub(crate) fn start(tracer: Tracer, hooks: &[Hook]) -> Result<Running> {
     let words: &[&str] = match tracer {
         Tracer::Floor => return Ok(Running::Attached(floor::attach(hooks)?)),
-        Tracer::Counting => &["queue-trace", "doctor", "--duration", "24h"],
+        // Nothing is streamed: the flag is there for this.
+        Tracer::Counting => &["queue-trace", "doctor", "--only-count", "--duration", "24h"],
         Tracer::Streaming => &["queue-trace", "trace", "--format", "json"],
-        Tracer::Kprobes => &["queue-trace", "doctor", "--duration", "24h", "--attach", "kprobe"],
+        Tracer::Kprobes => {
+            &["queue-trace", "doctor", "--only-count", "--duration", "24h", "--attach", "kprobe"]
+        }
         Tracer::Tcpsynbl => &["tcpsynbl"],
         Tracer::BpftraceKprobe => &["bpftrace", "-e", KPROBES],
         Tracer::BpftraceKfunc => &["bpftrace", "-e", KFUNCS],

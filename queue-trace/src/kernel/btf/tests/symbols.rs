@@ -1,6 +1,10 @@
 //! Functions and enumerators.
 
+use aya_obj::btf::BtfKind;
+
+use super::super::Btf;
 use super::builder::{Builder, CONST, ENUM, ENUM64, PTR, STRUCT, TYPEDEF};
+use super::kernels::newest;
 
 #[test]
 fn functions_tell_their_shape() {
@@ -85,4 +89,16 @@ fn one_name_can_be_several_things() {
     assert!(btf.has_member("name", "name"));
     assert!(!btf.function("name").unwrap().ambiguous);
     assert_eq!(btf.enum_value("name"), Some(7));
+}
+
+#[test]
+fn functions_keep_their_numbers_in_an_excerpt() {
+    let number = |types: &aya::Btf, name| types.id_by_type_name_kind(name, BtfKind::Func).ok();
+    let whole = aya::Btf::parse(&newest(), aya::Endianness::default()).unwrap();
+    let names = ["tcp_check_req", "no_such_function", "tcp_conn_request", "tcp_check_req"];
+    let excerpt = Btf::from_bytes(newest()).unwrap().excerpt(names.into_iter());
+    for name in names {
+        assert_eq!(number(&excerpt, name), number(&whole, name), "{name}");
+    }
+    assert!(number(&excerpt, names[0]).is_some() && number(&excerpt, names[1]).is_none());
 }

@@ -141,9 +141,11 @@ fn close(world: &World) {
 /// half-open request has died.
 fn settle(world: &World) {
     close(world);
-    sysctl::set("ipv4.tcp_synack_retries", 1);
+    for retries in ["ipv4.tcp_synack_retries", "ipv4.tcp_syn_retries", "ipv4.tcp_orphan_retries"] {
+        sysctl::set(retries, 1);
+    }
     let open = world.places.iter().filter(|place| place.listener().is_some()).count() as u64;
-    wait::until("everybody to be quiet", || {
+    wait::until_at_rest("everybody to be quiet", || {
         BUSY.iter().all(|state| netstat::in_state(state) == 0) && netstat::in_state(LISTEN) == open
     });
     world.calm();

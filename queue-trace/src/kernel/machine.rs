@@ -1,0 +1,87 @@
+//! What the kernel side is told of this machine and of what is wanted.
+
+use queue_trace_common::{Config, MAX_PORTS, MISSING, Offsets};
+
+use super::attach::Settings;
+use super::btf::Btf;
+use super::hooks::{Hook, Plan, Tier};
+use super::{offsets, symbols};
+
+/// The most processes that accept, each listener's its own: half a megabyte of kernel memory, and 32 KiB for
+/// each CPU.
+const MOST_WORKERS: u32 = 4096;
+
+/// What is to be known of this machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Machine {
+    offsets: Offsets,
+    acked_mask: u32,
+    per_cpu_offset: Option<u64>,
+    /// How many CPUs there can be.
+    pub(super) cpus: u32,
+}
+
+impl Machine {
+    /// Looks for it.
+    pub(super) fn look(btf: &Btf) -> Result<Self, String> {
+        Ok(Self {
+            offsets: offsets::resolve(btf).map_err(|error| error.to_string())?,
+            acked_mask: offsets::acked(btf).map_or(0, |(_, mask)| mask),
+            per_cpu_offset: symbols::per_cpu_offset(),
+            cpus: aya::util::nr_cpus().map_or(1, |cpus| cpus.max(1) as u32),
+        })
+    }
+
+    /// What is done without the hooks that were refused, and what the programs have to know for it.
+    pub(super) fn plan(
+        &self,
+        tier: Tier,
+        btf: &Btf,
+        refused: &[Hook],
+        settings: &Settings,
+    ) -> Result<(Plan, Config), String> {
+        let mut plan = Plan::new(tier, btf, refused, self.per_cpu_offset.is_some())?;
+        let config = self.configuration(&mut plan, settings);
+        Ok((plan, config))
+    }
+
+    fn configuration(&self, plan: &mut Plan, settings: &Settings) -> Config {
+        let Self { offsets, per_cpu_offset, cpus, acked_mask } = *self;
+        if per_cpu_offset.is_none() {
+            plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
+        }
+        if per_cpu_offset.is_none() && plan.syn_by_mib {
+            plan.losses.push(
+                "full SYN queues apart from full accept queues (/proc/kallsyms hides addresses)"
+                    .into(),
+            );
+        }
+        if per_cpu_offset.is_none() && plan.ack_by_mib {
+            plan.losses.push("refused final ACKs (/proc/kallsyms hides addresses)".into());
+        }
+        let mut ports = [0; MAX_PORTS];
+        let fits = settings.ports.len() <= MAX_PORTS;
+        if fits {
+            ports.iter_mut().zip(&settings.ports).for_each(|(place, port)| *place = *port);
+        }
+        Config {
+            stream: settings.stream,
+            per_cpu_offset: per_cpu_offset.unwrap_or(0),
+            offsets,
+            ports,
+            port_count: if fits { settings.ports.len() as u32 } else { 0 },
+            no_graft: u32::from(plan.no_graft),
+            migrate_by_mib: u32::from(plan.migrate_by_mib),
+            syn_by_mib: u32::from(plan.syn_by_mib),
+            cookie_by_mib: u32::from(plan.cookie_by_mib),
+            cookie_can_drop: u32::from(plan.cookie_can_drop),
+            ledgers: u32::from(plan.ledgers && offsets.hash_mix != MISSING),
+            ack_by_mib: u32::from(plan.ack_by_mib),
+            verify: u32::from(settings.verify && per_cpu_offset.is_some()),
+            counts_retransmit: u32::from(plan.counts_retransmit),
+            acked_mask,
+            cpus,
+            workers: if settings.workers { MOST_WORKERS } else { 0 },
+        }
+    }
+}
