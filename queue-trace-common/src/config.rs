@@ -1,13 +1,29 @@
-//! The block that user space writes into `.rodata` before it loads the programs.
+//! What user space tells the programs before it loads them: it writes each value into the instructions that ask for it.
 //!
-//! The section is frozen then, so the verifier knows each value: an offset is a constant in the
-//! program, and a branch whose switch is off is deleted.
+//! So the verifier knows each value: an offset is a constant in the program, and a branch whose switch is off is
+//! deleted. A global variable would give the same, but its address and a load with each value.
 
 /// The value of an offset or index that this kernel does not have.
 pub const MISSING: u32 = u32::MAX;
 
 /// How many ports `--port` takes.
 pub const MAX_PORTS: usize = 16;
+
+/// What stands in an instruction that loads a 64-bit constant until user space writes a value there: this in the upper
+/// half, and in the lower half [`place`] or [`THIS_CPU`].
+pub const MARK: u32 = 0x71_74_63_66;
+
+/// The mark of the constant that becomes the kernel's variable [`Config::this_cpu`].
+pub const THIS_CPU: u32 = u32::MAX;
+
+/// What stands for the number of the kernel function [`Config::cast`] in an instruction that calls it.
+pub const CAST: u32 = 0x71_74_6b_66;
+
+/// Which member of [`Config`] a constant is: its offset and its size in bytes.
+#[must_use]
+pub const fn place(offset: usize, size: usize) -> u32 {
+    (offset as u32) << 8 | size as u32
+}
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -150,7 +166,7 @@ offsets! {
 pub struct Config {
     /// Bit `n` set: stream the records of outcome `n`.
     pub stream: u64,
-    /// Kernel address of `__per_cpu_offset`, 0 where it could not be read.
+    /// Kernel address of `__per_cpu_offset`, 0 where it is not needed or could not be read.
     pub per_cpu_offset: u64,
     /// Where things are.
     pub offsets: Offsets,
@@ -184,6 +200,15 @@ pub struct Config {
     pub cpus: u32,
     /// So many processes that accept are told apart; 0: none.
     pub workers: u32,
+    /// 1: this CPU's slots of the kernel's counters can be found, by `this_cpu` or by `per_cpu_offset`.
+    pub slots: u32,
+    /// BTF number of the kernel's per-CPU variable `this_cpu_off`, which is what is added to a per-CPU pointer on this
+    /// CPU (x86-64); 0 where BTF does not have it.
+    pub this_cpu: u32,
+    /// BTF number of the kernel function `bpf_rdonly_cast`, from 6.2 on; 0 where there is none.
+    pub cast: u32,
+    /// BTF number of a structure that is nothing but numbers, `struct linux_mib`, to which it casts.
+    pub numbers: u32,
 }
 
 impl Config {
@@ -206,6 +231,10 @@ impl Config {
         acked_mask: 0,
         cpus: 0,
         workers: 0,
+        slots: 0,
+        this_cpu: 0,
+        cast: 0,
+        numbers: 0,
     };
 }
 

@@ -13,7 +13,7 @@ mod outcome;
 mod record;
 mod thread;
 
-pub use config::{Config, MAX_PORTS, MISSING, Offsets};
+pub use config::{CAST, Config, MARK, MAX_PORTS, MISSING, Offsets, THIS_CPU, place};
 pub use histogram::{BUCKETS, Histogram, below_ns, bucket};
 pub use listener::{
     CLOSED_KEY, Control, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef,

@@ -1,24 +1,37 @@
-//! Reads the block that user space wrote into `.rodata`.
+//! What user space has written into the instructions that ask for it.
 
-use queue_trace_common::Config;
+use queue_trace_common::{Config, MAX_PORTS};
 
-/// Replaced by user space before the programs are loaded.
+/// Local ports to stream; replaced by user space before the programs are loaded.
 #[unsafe(no_mangle)]
-pub static CONFIG: Config = Config::NONE;
+pub static PORTS: [u16; MAX_PORTS] = [0; MAX_PORTS];
 
-/// Reads one member, volatile, because the compiler must not take the value that stands here at build
-/// time.
-#[inline(always)]
-pub fn value<T: Copy>(member: &'static T) -> T {
-    // SAFETY: a reference is valid for reads.
-    unsafe { core::ptr::read_volatile(member) }
+/// A constant that user space writes into the instruction that loads it.
+macro_rules! constant {
+    ($place:expr) => {{
+        let value: u64;
+        // SAFETY: one instruction that loads a number; without side effects.
+        unsafe {
+            core::arch::asm!(
+                "{value} = {mark} ll",
+                value = out(reg) value,
+                mark = const (queue_trace_common::MARK as u64) << 32 | $place as u64,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        value
+    }};
 }
 
-/// The value of one member of [`CONFIG`].
+/// The value of one member of [`Config`].
 macro_rules! config {
-    ($($member:ident).+) => {
-        $crate::config::value(&$crate::config::CONFIG.$($member).+)
-    };
+    ($($member:ident).+) => {{
+        const PLACE: u32 = queue_trace_common::place(
+            core::mem::offset_of!(queue_trace_common::Config, $($member).+),
+            $crate::config::size_of_member(|config| &config.$($member).+),
+        );
+        $crate::config::typed(|config| &config.$($member).+, $crate::config::constant!(PLACE))
+    }};
 }
 
 /// One offset of the running kernel, as a `usize`.
@@ -35,4 +48,35 @@ macro_rules! has {
     };
 }
 
-pub(crate) use {config, has, offset};
+pub(crate) use {config, constant, has, offset};
+
+/// How many bytes a member has.
+pub const fn size_of_member<T>(_: fn(&Config) -> &T) -> usize {
+    size_of::<T>()
+}
+
+/// A constant as the type of its member.
+#[inline(always)]
+pub fn typed<T: Number>(_: fn(&Config) -> &T, value: u64) -> T {
+    T::of(value)
+}
+
+/// The types of the members.
+pub trait Number {
+    /// The lower part of a word.
+    fn of(word: u64) -> Self;
+}
+
+impl Number for u32 {
+    #[inline(always)]
+    fn of(word: u64) -> Self {
+        word as Self
+    }
+}
+
+impl Number for u64 {
+    #[inline(always)]
+    fn of(word: u64) -> Self {
+        word
+    }
+}

@@ -221,9 +221,7 @@ fn wanted(port: u16) -> bool {
     for index in 0..MAX_PORTS {
         // SAFETY: `index` is within the array.
         let candidate = unsafe {
-            core::ptr::read_volatile(
-                (&raw const crate::config::CONFIG.ports).cast::<u16>().add(index),
-            )
+            core::ptr::read_volatile((&raw const crate::config::PORTS).cast::<u16>().add(index))
         };
         if index < count && candidate == port {
             return true;

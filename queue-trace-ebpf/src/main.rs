@@ -6,6 +6,8 @@
 //! same bodies serve typed loads and helper reads.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch, core_intrinsics)]
+#![allow(internal_features, reason = "what the compiler knows need not be shown to the verifier")]
 #![allow(unreachable_pub, reason = "`pub` marks what the other modules of this program may use")]
 
 mod accept;

@@ -6,9 +6,12 @@
 //!
 //! What they are at the beginning need not be read each time: `ledger` keeps it from pass to pass.
 
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use core::ffi::c_void;
 
-use crate::config::{config, offset};
+use aya_ebpf::helpers::generated::bpf_this_cpu_ptr;
+
+use crate::config::{config, constant, offset};
+use crate::maps;
 use crate::memory::{Memory, Probed};
 
 /// The counters that a pass can raise, as this CPU has them.
@@ -68,12 +71,25 @@ pub fn find<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
         // Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
         (&raw mut *slots).write_volatile(M::read(net, offset!(statistics)));
         if *this_cpu == 0 {
-            let cpu = bpf_get_smp_processor_id() as usize;
-            let offsets = config!(per_cpu_offset) as *const u8;
-            *this_cpu = Probed::read(offsets, cpu * size_of::<u64>());
+            *this_cpu = per_cpu_offset();
         }
         let base = (&raw const *slots).read_volatile();
         *slots = base.wrapping_add(*this_cpu);
+    }
+}
+
+/// What is added to a per-CPU pointer on this CPU.
+#[inline(always)]
+fn per_cpu_offset() -> u64 {
+    // SAFETY: the kernel's own variable, or an element of its array.
+    unsafe {
+        if config!(this_cpu) != 0 {
+            let variable = constant!(queue_trace_common::THIS_CPU) as *const c_void;
+            bpf_this_cpu_ptr(variable).cast::<u64>().read_volatile()
+        } else {
+            let offsets = config!(per_cpu_offset) as *const u8;
+            Probed::read(offsets, maps::this_cpu() as usize * size_of::<u64>())
+        }
     }
 }
 

@@ -131,7 +131,7 @@ pub struct Pass {
     /// The same of those of migrated requests, when one was cloned.
     pub migrations: [u64; 2],
     /// The listener that was found last.
-    pub last: crate::listener::Last,
+    pub last: listener::Last,
     /// The kernel's counters as passes left them.
     pub ledgers: crate::ledger::Ledgers,
     /// The listener that a request belonged to when its pass began, if that matters.

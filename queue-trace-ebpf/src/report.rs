@@ -1,5 +1,8 @@
 //! Counting an outcome, and streaming its record.
 
+use core::arch::asm;
+use core::intrinsics::is_val_statically_known;
+
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use queue_trace_common::{BUCKETS, LISTENER_STREAMS, Outcome, Record, Tally, bucket};
 
@@ -30,7 +33,7 @@ pub fn report_at<M: Memory>(
     now_ns: u64,
     fill: impl FnOnce(&mut Record),
 ) {
-    if let Some(index) = index::<M>(outcome) {
+    if let Some(index) = index(outcome) {
         count_at(listener, index);
     }
     if config!(stream) == 0
@@ -40,11 +43,11 @@ pub fn report_at<M: Memory>(
         return;
     }
     let now_ns = if now_ns == NOT_YET { now() } else { now_ns };
-    let Some(flags) = index::<M>(outcome).and_then(|index| flow::admits(index, now_ns)) else {
+    let Some(flags) = index(outcome).and_then(|index| flow::admits(index, now_ns)) else {
         return;
     };
     let Some(mut entry) = maps::RECORDS.reserve::<Record>(0) else {
-        if let Some(index) = index::<M>(outcome) {
+        if let Some(index) = index(outcome) {
             maps::shed(index);
         }
         return;
@@ -111,17 +114,17 @@ fn count_at(listener: Listener, index: usize) {
     }
 }
 
-/// The index of an outcome. Reading by helper, the way to an outcome is so long that the verifier does not follow it;
-/// there it is shown that it is one, at each use: Linux 5.10 forgets it once the index lies on the stack.
+/// The index of an outcome. Where the compiler does not know which outcome it is, the way to it is so long that the
+/// verifier does not follow it; there it is shown that it is one, at each use: Linux 5.10 forgets it once the index lies
+/// on the stack.
 #[inline(always)]
-fn index<M: Memory>(outcome: Outcome) -> Option<usize> {
-    let index = outcome as usize;
-    if M::DIRECT {
+fn index(outcome: Outcome) -> Option<usize> {
+    let mut index = outcome as usize;
+    if is_val_statically_known(index) {
         return Some(index);
     }
-    // Read back: the compiler knows, and would leave the comparison out.
-    // SAFETY: a reference.
-    let index = unsafe { (&raw const index).read_volatile() };
+    // SAFETY: it stays as it is; but the compiler knows that an outcome is one, and would leave the comparison out.
+    unsafe { asm!("{index} = {index}", index = inout(reg) index, options(pure, nomem, nostack)) };
     (index < Outcome::COUNT).then_some(index)
 }
 

@@ -139,7 +139,7 @@ fn cookie_sent(pass: &mut Pass) -> bool {
 pub fn makes_cookie() {
     let Some(pass) = pass::within(Kind::Syn) else { return };
     pass.seen |= seen::COOKIE_MADE;
-    if config!(per_cpu_offset) != 0 {
+    if config!(slots) != 0 {
         ledger::identify::<Probed>(pass, pass.kept.sk as *const u8);
         pass.refusals = Refusals::read(pass.ledgers.current().slots());
     }
@@ -148,7 +148,7 @@ pub fn makes_cookie() {
 /// Whether the SYN was dropped after its cookie was made: from 7.2 on the route is sought after that.
 #[inline(always)]
 fn dropped_since(pass: &mut Pass) -> bool {
-    config!(per_cpu_offset) != 0
+    config!(slots) != 0
         && Refusals::read(pass.ledgers.current().slots()).drops != pass.refusals.drops
 }
 

@@ -18,7 +18,7 @@ pub use super::programs::Took;
 use super::programs::{self, Refusal};
 use super::scheduler::{MOST_PROCESSES, MOST_THREADS, Scheduler, SchedulerError};
 use super::tracefs::Leftovers;
-use super::{preflight, types};
+use super::{constants, preflight, types};
 
 /// The kernel side, as the build script made it.
 pub(super) static OBJECT: &[u8] =
@@ -172,7 +172,7 @@ fn attach_by(
     settings: &Settings,
     took: &mut Took,
 ) -> Result<Attached, AttachError> {
-    let machine = programs::timed(&mut took.types, || Machine::look(btf))?;
+    let machine = programs::timed(&mut took.types, || Machine::look(btf, settings.types.is_none()))?;
     let types = match tier {
         Tier::Fentry => Some(
             programs::timed(&mut took.types, || functions(btf, settings))
@@ -265,7 +265,7 @@ fn load(
     let (processes, threads) = if scheduler { (MOST_PROCESSES, MOST_THREADS) } else { (1, 1) };
     EbpfLoader::new()
         .btf(types)
-        .override_global("CONFIG", config, true)
+        .override_global("PORTS", &config.ports, true)
         .map_max_entries("LISTENERS", 2 * slots)
         .map_max_entries("LISTENER_INFO", slots)
         .map_max_entries("COUNTERS", slots * config.cpus)
@@ -278,7 +278,7 @@ fn load(
         .map_max_entries("FREE_WORKERS", workers)
         .map_max_entries("WATCHED", processes)
         .map_max_entries("THREADS", threads)
-        .load(OBJECT)
+        .load(&constants::fill(OBJECT, config))
 }
 
 /// Asks the scheduler. What it tells is more than is needed, so that it cannot is no failure.

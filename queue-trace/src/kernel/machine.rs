@@ -17,19 +17,30 @@ pub(super) struct Machine {
     offsets: Offsets,
     acked_mask: u32,
     per_cpu_offset: Option<u64>,
+    this_cpu: Option<u32>,
+    cast: Option<[u32; 2]>,
     /// How many CPUs there can be.
     pub(super) cpus: u32,
 }
 
 impl Machine {
-    /// Looks for it.
-    pub(super) fn look(btf: &Btf) -> Result<Self, String> {
+    /// Looks for it. `own`: the types are the running kernel's own, so that their numbers are what it knows them by.
+    pub(super) fn look(btf: &Btf, own: bool) -> Result<Self, String> {
+        let this_cpu = btf.variable("this_cpu_off").filter(|_| own && cfg!(target_arch = "x86_64"));
         Ok(Self {
             offsets: offsets::resolve(btf).map_err(|error| error.to_string())?,
             acked_mask: offsets::acked(btf).map_or(0, |(_, mask)| mask),
-            per_cpu_offset: symbols::per_cpu_offset(),
+            // Reading the symbols takes longer than everything else.
+            per_cpu_offset: if this_cpu.is_none() { symbols::per_cpu_offset() } else { None },
+            this_cpu,
+            cast: offsets::cast(btf).filter(|_| own),
             cpus: aya::util::nr_cpus().map_or(1, |cpus| cpus.max(1) as u32),
         })
+    }
+
+    /// Whether this CPU's slots of the kernel's counters can be found.
+    const fn slots(&self) -> bool {
+        self.this_cpu.is_some() || self.per_cpu_offset.is_some()
     }
 
     /// What is done without the hooks that were refused, and what the programs have to know for it.
@@ -40,23 +51,25 @@ impl Machine {
         refused: &[Hook],
         settings: &Settings,
     ) -> Result<(Plan, Config), String> {
-        let mut plan = Plan::new(tier, btf, refused, self.per_cpu_offset.is_some())?;
+        let mut plan = Plan::new(tier, btf, refused, self.slots())?;
         let config = self.configuration(&mut plan, settings);
         Ok((plan, config))
     }
 
     fn configuration(&self, plan: &mut Plan, settings: &Settings) -> Config {
-        let Self { offsets, per_cpu_offset, cpus, acked_mask } = *self;
-        if per_cpu_offset.is_none() {
+        let Self { offsets, per_cpu_offset, this_cpu, cast, cpus, acked_mask } = *self;
+        let slots = self.slots();
+        let [cast, numbers] = cast.unwrap_or_default();
+        if !slots {
             plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
         }
-        if per_cpu_offset.is_none() && plan.syn_by_mib {
+        if !slots && plan.syn_by_mib {
             plan.losses.push(
                 "full SYN queues apart from full accept queues (/proc/kallsyms hides addresses)"
                     .into(),
             );
         }
-        if per_cpu_offset.is_none() && plan.ack_by_mib {
+        if !slots && plan.ack_by_mib {
             plan.losses.push("refused final ACKs (/proc/kallsyms hides addresses)".into());
         }
         let mut ports = [0; MAX_PORTS];
@@ -77,11 +90,15 @@ impl Machine {
             cookie_can_drop: u32::from(plan.cookie_can_drop),
             ledgers: u32::from(plan.ledgers && offsets.hash_mix != MISSING),
             ack_by_mib: u32::from(plan.ack_by_mib),
-            verify: u32::from(settings.verify && per_cpu_offset.is_some()),
+            verify: u32::from(settings.verify && slots),
             counts_retransmit: u32::from(plan.counts_retransmit),
             acked_mask,
             cpus,
             workers: if settings.workers { MOST_WORKERS } else { 0 },
+            slots: slots.into(),
+            this_cpu: this_cpu.unwrap_or(0),
+            cast,
+            numbers,
         }
     }
 }

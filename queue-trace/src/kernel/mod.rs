@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod btf;
+mod constants;
 mod costs;
 pub mod hooks;
 pub mod layout;

@@ -47,7 +47,7 @@ pub fn resume(pins: &Pins, former: &Former, settings: &Settings) -> Result<Attac
     }
     preflight::check().map_err(|error| error.to_string())?;
     let btf = types::read(settings.types.as_deref()).map_err(|error| error.to_string())?;
-    let machine = Machine::look(&btf)?;
+    let machine = Machine::look(&btf, settings.types.is_none())?;
     let left_out = |hook: &&Hook| former.left_out.iter().any(|program| program == hook.program);
     let refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
     let (mut plan, config) = machine.plan(tier, &btf, &refused, settings)?;

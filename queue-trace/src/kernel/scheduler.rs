@@ -1,7 +1,8 @@
 //! How the threads of some processes spend their time, by the scheduler's own word: two programs at tracepoints that
 //! fire all the time, for commands that run a while and end.
 
-use std::collections::{HashMap as Sums, HashSet};
+use std::collections::{HashMap as Table, HashSet};
+use std::time::Duration;
 
 use aya::maps::{HashMap, MapData, MapError};
 use aya::programs::{ProgramError, RawTracePoint};
@@ -9,7 +10,7 @@ use queue_trace_common::{Doing, ThreadTimes};
 
 use super::objects::Objects;
 use crate::model::Scheduled;
-use crate::procfs::threads;
+use crate::procfs::{ran_ns, threads};
 
 /// The programs, named after their tracepoints.
 const TRACEPOINTS: [&str; 2] = ["sched_wakeup", "sched_switch"];
@@ -19,11 +20,15 @@ pub(super) const MOST_PROCESSES: u32 = 1024;
 pub(super) const MOST_THREADS: u32 = 4096;
 /// `BPF_NOEXIST`.
 const NEW_ONLY: u64 = 1;
+/// Within so long the run time of a thread that runs is brought up to date on any CPU.
+const UP_TO_DATE: Duration = Duration::from_secs(1);
 
 /// The account of watched processes, while its programs are attached.
 pub struct Scheduler {
     watched: HashMap<MapData, u32, u8>,
     threads: HashMap<MapData, u32, ThreadTimes>,
+    /// How long those had run that ran or were ready to when the watch began.
+    had_run_ns: Table<u32, u64>,
 }
 
 /// Why there is none.
@@ -60,7 +65,7 @@ impl Scheduler {
             program.load()?;
             program.attach(tracepoint)?;
         }
-        Ok(Self { watched, threads })
+        Ok(Self { watched, threads, had_run_ns: Table::new() })
     }
 
     /// Watches these processes from now on, with all their threads, as many as there is room for.
@@ -80,6 +85,9 @@ impl Scheduler {
             room = rest;
             self.watched.insert(tgid, 1, 0)?;
             for (thread, state) in threads {
+                if doing(state) == Doing::Unknown {
+                    self.had_run_ns.extend(ran_ns(tgid, thread).map(|ns| (thread, ns)));
+                }
                 let times = ThreadTimes {
                     tgid,
                     doing: doing(state) as u32,
@@ -97,21 +105,22 @@ impl Scheduler {
         Ok(())
     }
 
-    /// How the watched processes spent their time until now, by their ids; nothing of one with a thread of which the
-    /// scheduler has said nothing yet, so that it may have run or waited all the time.
+    /// How the watched processes spent their time until now, by their ids; nothing of one with a thread that did not
+    /// change what it does, and of which nothing else tells whether it ran or waited.
     ///
     /// # Errors
     ///
     /// As [`Self::watch`].
-    pub fn times(&self, now_ns: u64) -> Result<Sums<u32, Scheduled>, MapError> {
-        let mut sums = Sums::<u32, Scheduled>::new();
+    pub fn times(&self, now_ns: u64) -> Result<Table<u32, Scheduled>, MapError> {
+        let mut sums = Table::<u32, Scheduled>::new();
         let mut unknown = HashSet::new();
         for entry in &self.threads {
-            let (_, mut thread) = entry?;
-            if thread.doing() == Doing::Unknown {
+            let (id, mut thread) = entry?;
+            let did = self.did(id, &thread, now_ns);
+            if did == Doing::Unknown {
                 unknown.insert(thread.tgid);
             }
-            thread.change(thread.doing(), now_ns.max(thread.since_ns), Doing::Other);
+            thread.change(did, now_ns.max(thread.since_ns), Doing::Other);
             let sum = sums.entry(thread.tgid).or_default();
             sum.ran_ns += thread.ran_ns;
             sum.ready_ns += thread.ready_ns;
@@ -120,6 +129,20 @@ impl Scheduler {
         }
         sums.retain(|tgid, _| !unknown.contains(tgid));
         Ok(sums)
+    }
+
+    /// What a thread has done until now. If it was ready or running and was never switched since the watch began, its
+    /// run time tells which.
+    fn did(&self, id: u32, thread: &ThreadTimes, now_ns: u64) -> Doing {
+        let still = u128::from(now_ns.saturating_sub(thread.since_ns));
+        if thread.doing() != Doing::Unknown || still <= UP_TO_DATE.as_nanos() {
+            return thread.doing();
+        }
+        match (self.had_run_ns.get(&id), ran_ns(thread.tgid, id)) {
+            (Some(before), Some(now)) if now > *before => Doing::Running,
+            (Some(_), Some(_)) => Doing::Ready,
+            _ => Doing::Unknown,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub use cpu::Quota;
 pub use namespace::{EnterError, Namespace, Reachable, own_cookie, reachable};
 pub use owners::{Owner, Owners};
 pub use process::Sample;
-pub(crate) use process::threads;
+pub(crate) use process::{ran_ns, threads};
 pub use sysctls::Sysctls;
 
 /// Says which file a failed read was about.

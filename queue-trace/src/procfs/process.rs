@@ -92,10 +92,7 @@ impl Sample {
         let count = |name| field(&status, name).and_then(|count| count.parse().ok()).unwrap_or(0);
         self.voluntary += count("voluntary_ctxt_switches:");
         self.involuntary += count("nonvoluntary_ctxt_switches:");
-        let schedstat = read("schedstat");
-        let mut times =
-            schedstat.split_ascii_whitespace().map_while(|time| time.parse::<u64>().ok());
-        if let (Some(ran), Some(delayed)) = (times.next(), times.next()) {
+        if let Some([ran, delayed]) = run_times(folder) {
             self.ran_ns = Some(self.ran_ns.unwrap_or(0) + ran);
             self.delayed_ns = Some(self.delayed_ns.unwrap_or(0) + delayed);
         }
@@ -110,6 +107,20 @@ pub(crate) fn threads(pid: u32) -> impl Iterator<Item = (u32, char)> {
         let (state, _) = state_and_start(&read_to_string(thread.path().join("stat")).ok()?)?;
         Some((thread.file_name().to_str()?.parse().ok()?, state))
     })
+}
+
+/// How long a thread of a process has run since it began, nanoseconds. The kernel brings that of one that runs up to
+/// date with each tick of its CPU, once a second where there are none (`sched_tick_remote()`).
+pub(crate) fn ran_ns(pid: u32, thread: u32) -> Option<u64> {
+    let [ran, _] = run_times(Path::new(&format!("/proc/{pid}/task/{thread}")))?;
+    Some(ran)
+}
+
+/// How long a thread ran, and how long it was ready to and waited for a CPU, nanoseconds (`schedstat`).
+fn run_times(folder: &Path) -> Option<[u64; 2]> {
+    let schedstat = read_to_string(folder.join("schedstat")).ok()?;
+    let mut times = schedstat.split_ascii_whitespace().map_while(|time| time.parse().ok());
+    Some([times.next()?, times.next()?])
 }
 
 /// State and start of `/proc/PID/stat`; the name between the parentheses can be anything.

@@ -2,7 +2,7 @@
 
 use aya_obj::btf::{BtfType, Func, FuncLinkage};
 
-use super::{Btf, record::Kind};
+use super::Btf;
 
 impl Btf {
     /// aya's own kind of BTF, in which these functions have the numbers that they have here; all else is blank.
@@ -26,14 +26,5 @@ impl Btf {
             next = excerpt.add_type(BtfType::Func(function)) + 1;
         }
         excerpt
-    }
-
-    /// The type number of the first function of that name.
-    fn function_number(&self, name: &str) -> Option<u32> {
-        let mut found = self.candidates(name);
-        let is_it = |(_, record): &(_, super::Record<'_>)| {
-            record.kind == Kind::Func && self.is_named(record.name, name)
-        };
-        found.find(is_it).map(|(number, _)| number)
     }
 }

@@ -40,6 +40,32 @@ impl Btf {
         })
     }
 
+    /// The type number of the first function of that name.
+    #[must_use]
+    pub fn function_number(&self, name: &str) -> Option<u32> {
+        self.numbers(name, Kind::Func).next()
+    }
+
+    /// The type number of the per-CPU variable of that name; none if there are several.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<u32> {
+        let mut all = self.numbers(name, Kind::Var);
+        all.next().filter(|_| all.next().is_none())
+    }
+
+    /// The type number of the first structure of that name.
+    #[must_use]
+    pub fn structure(&self, name: &str) -> Option<u32> {
+        self.numbers(name, Kind::Struct).next()
+    }
+
+    fn numbers(&self, name: &str, kind: Kind) -> impl Iterator<Item = u32> {
+        let found = self.candidates(name);
+        found
+            .filter(move |(_, record)| record.kind == kind && self.is_named(record.name, name))
+            .map(|(number, _)| number)
+    }
+
     /// The names of all functions that BTF knows.
     pub fn function_names(&self) -> impl Iterator<Item = &[u8]> {
         (1..)
