@@ -16,7 +16,7 @@ macro_rules! constant {
                 "{value} = {mark} ll",
                 value = out(reg) value,
                 mark = const (queue_trace_common::MARK as u64) << 32 | $place as u64,
-                options(pure, nomem, nostack, preserves_flags)
+                options(nomem, nostack, preserves_flags)
             );
         }
         value
@@ -70,6 +70,8 @@ pub trait Number {
 impl Number for u32 {
     #[inline(always)]
     fn of(word: u64) -> Self {
+        // SAFETY: user space writes four bytes, and zeros above them.
+        unsafe { core::hint::assert_unchecked(word <= Self::MAX as u64) };
         word as Self
     }
 }

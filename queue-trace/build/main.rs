@@ -68,6 +68,8 @@ fn compile(
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH").map_err(|error| error.to_string())?;
     let flags = [
         format!("--cfg=bpf_target_arch=\"{arch}\""),
+        // Instructions on halves of registers, which all kernels from 5.1 on know.
+        "-Ctarget-cpu=v3".into(),
         "-Cdebuginfo=2".into(),
         "-Clink-arg=--btf".into(),
         format!("-Clinker={}", toolchain.linker.display()),

@@ -160,7 +160,6 @@ pub(super) fn objection(error: &(dyn StdError + 'static)) -> Option<String> {
         return None;
     };
     let log = verifier_log.to_string();
-    if std::env::var("QTLOG").is_ok() { let l: Vec<_> = log.lines().collect(); for x in &l[l.len().saturating_sub(60)..] { eprintln!("{x}"); } }
     let statistics = |line: &&str| {
         ["processed ", "stack depth ", "verification time "].iter().any(|s| line.starts_with(s))
     };
