@@ -10,11 +10,20 @@ pub const MISSING: u32 = u32::MAX;
 pub const MAX_PORTS: usize = 16;
 
 /// What stands in an instruction that loads a 64-bit constant until user space writes a value there: this in the upper
-/// half, and in the lower half [`place`] or [`THIS_CPU`].
+/// half, and in the lower half [`place`] or one of those below.
 pub const MARK: u32 = 0x71_74_63_66;
 
-/// The mark of the constant that becomes the kernel's variable [`Config::this_cpu`].
+/// The constant that becomes the address of the kernel's variable [`Config::this_cpu`].
 pub const THIS_CPU: u32 = u32::MAX;
+
+/// The constant that becomes the address of [`crate::Control`].
+pub const CONTROL: u32 = u32::MAX - 1;
+
+/// The constant that becomes the address of what is known of the pass that each CPU is in: [`PASS_BYTES`] for each.
+pub const PASSES: u32 = u32::MAX - 2;
+
+/// Room for what is known of a pass; whole cache lines, and a power of two.
+pub const PASS_BYTES: usize = 2048;
 
 /// What stands for the number of the kernel function [`Config::cast`] in an instruction that calls it.
 pub const CAST: u32 = 0x71_74_6b_66;

@@ -3,9 +3,6 @@
 /// Number of buckets of a [`Histogram`]; a power of two, which the verifier understands as a mask.
 pub const BUCKETS: usize = 32;
 
-/// The last bucket begins at two to this power of microseconds, 18 min.
-const LAST: u32 = BUCKETS as u32 - 2;
-
 /// A distribution of times. Bucket 0 has those under a microsecond, bucket `n` those from 2^(n-1) up to
 /// 2^n microseconds, the last one all that took longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,25 +14,40 @@ pub struct Histogram {
     pub sum_ns: u64,
 }
 
-/// The bucket of a time.
+/// How many binary digits each byte has.
+pub static DIGITS: [u8; 256] = {
+    let mut digits = [0; 256];
+    let mut byte = 1;
+    while byte < 256 {
+        digits[byte] = digits[byte / 2] + 1;
+        byte += 1;
+    }
+    digits
+};
+
+/// The bucket of a time in microseconds.
+#[must_use]
+pub fn bucket(microseconds: u64) -> usize {
+    bucket_by(microseconds, |byte| DIGITS[byte as usize].into())
+}
+
+/// The same with [`DIGITS`] looked up by the caller: the number of binary digits. By a table, because BPF has no
+/// instruction for that, and because most times have one or two bytes.
 #[inline(always)]
 #[must_use]
-pub const fn bucket(nanoseconds: u64) -> usize {
-    let mut rest = nanoseconds / 1000;
-    if rest >> LAST != 0 {
-        return BUCKETS - 1;
+pub fn bucket_by(microseconds: u64, look_up: impl Fn(u64) -> u64) -> usize {
+    let digits = |shift: u64| (shift + look_up(microseconds >> shift)) as usize;
+    if microseconds < 1 << 8 {
+        digits(0)
+    } else if microseconds < 1 << 16 {
+        digits(8)
+    } else if microseconds < 1 << 24 {
+        digits(16)
+    } else if microseconds < 1 << (BUCKETS - 2) {
+        digits(24)
+    } else {
+        BUCKETS - 1
     }
-    // The number of its binary digits, by halving: no processor of BPF has an instruction for that.
-    let mut digits = 0;
-    let mut step = 16;
-    while step > 0 {
-        if rest >> step != 0 {
-            rest >>= step;
-            digits += step;
-        }
-        step /= 2;
-    }
-    digits + rest as usize
 }
 
 /// The times of a bucket are below this, nanoseconds; nothing for the last one.
@@ -91,11 +103,11 @@ mod tests {
     #[test]
     fn a_time_is_in_the_bucket_that_ends_above_it() {
         assert_eq!(
-            (bucket(0), bucket(999), bucket(1000), bucket(1999), bucket(2000)),
-            (0, 0, 1, 1, 2)
+            (bucket(0), bucket(1), bucket(2), bucket(3), bucket(4), bucket(u64::MAX)),
+            (0, 1, 2, 2, 3, BUCKETS - 1)
         );
-        for time in (0..60).flat_map(|power| [(1u64 << power) - 1, 1 << power, 3 << power]) {
-            let bucket = bucket(time);
+        for us in (0..50).flat_map(|power| [(1u64 << power) - 1, 1 << power, 3 << power]) {
+            let (bucket, time) = (bucket(us), 1000 * us);
             assert!(below_ns(bucket).is_none_or(|end| time < end), "{time} in {bucket}");
             let begin = bucket.checked_sub(1).and_then(below_ns).unwrap_or(0);
             assert!(time >= begin, "{time} in {bucket}");

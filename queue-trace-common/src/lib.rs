@@ -13,8 +13,10 @@ mod outcome;
 mod record;
 mod thread;
 
-pub use config::{CAST, Config, MARK, MAX_PORTS, MISSING, Offsets, THIS_CPU, place};
-pub use histogram::{BUCKETS, Histogram, below_ns, bucket};
+pub use config::{
+    CAST, CONTROL, Config, MARK, MAX_PORTS, MISSING, Offsets, PASS_BYTES, PASSES, THIS_CPU, place,
+};
+pub use histogram::{BUCKETS, DIGITS, Histogram, below_ns, bucket, bucket_by};
 pub use listener::{
     CLOSED_KEY, Control, Counters, Fault, FullTime, LISTENER_STREAMS, ListenerInfo, ListenerRef,
     NOT_SEEN, Tally, Troubles, WorkerInfo,

@@ -13,7 +13,7 @@ use crate::{entry, listener, maps, migrate, packet, report, workers};
 /// `TCP_CLOSE`: where a child is whose client has reset the connection.
 const TCP_CLOSE: u8 = 7;
 /// `IPPROTO_MPTCP`.
-const MPTCP: u16 = 262;
+pub const MPTCP: u16 = 262;
 
 /// The TCP socket that does the listening, or that was established, of what may be an MPTCP socket.
 #[inline(always)]
@@ -21,13 +21,15 @@ pub fn subflow<M: Memory>(sk: *const u8) -> *const u8 {
     if !has!(first_subflow) {
         return sk;
     }
-    // SAFETY: `sk` is a socket; what lies behind the declared `sock` is read by helper.
-    unsafe {
-        if M::read::<u16>(sk, offset!(protocol)) != MPTCP {
-            return sk;
-        }
-        Probed::read::<u64>(sk, offset!(first_subflow)) as *const u8
-    }
+    // SAFETY: `sk` is a socket.
+    if unsafe { M::read::<u16>(sk, offset!(protocol)) } == MPTCP { first_subflow(sk) } else { sk }
+}
+
+/// The first TCP socket of an MPTCP socket.
+#[inline(always)]
+pub fn first_subflow(sk: *const u8) -> *const u8 {
+    // SAFETY: an MPTCP socket; the member lies behind the declared `sock`.
+    unsafe { Probed::read::<u64>(sk, offset!(first_subflow)) as *const u8 }
 }
 
 /// A child was accepted from this listener; a null socket for one that is not known.
@@ -41,7 +43,7 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
     let now_ns = report::now();
     let wait_ns = entry::waited_ns::<M>(child, now_ns);
-    report::time(listener, Timed::Wait, wait_ns);
+    report::time(listener, Timed::Wait, wait_ns, wait_ns / 1000);
     workers::accepted(listener);
     report::report_at::<Probed>(listener, sk, outcome, now_ns, |record| {
         report::set_client(record, &packet::peer::<M>(child));

@@ -7,10 +7,9 @@ use crate::config::{has, offset};
 use crate::memory::{Memory, Probed};
 use crate::{accept, listener, maps, report};
 
-/// `TCP_LISTEN`, `IPPROTO_TCP`, `IPPROTO_MPTCP`.
+/// `TCP_LISTEN`, `IPPROTO_TCP`.
 const TCP_LISTEN: u8 = 10;
 const TCP: u16 = 6;
-const MPTCP: u16 = 262;
 /// Error numbers, the same on all architectures.
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
@@ -55,7 +54,8 @@ pub fn listener_of(descriptor: u32) -> Option<*const u8> {
         let family: u16 = Probed::read(sk, offset!(family));
         let protocol: u16 = Probed::read(sk, offset!(protocol));
         let inet = family == 2 || family == crate::packet::AF_INET6;
-        (state == TCP_LISTEN && inet && (protocol == TCP || protocol == MPTCP)).then_some(sk)
+        (state == TCP_LISTEN && inet && (protocol == TCP || protocol == accept::MPTCP))
+            .then_some(sk)
     }
 }
 

@@ -121,8 +121,9 @@ fn tell<L: Memory, M: Memory>(
     let mut handshake_ns = 0;
     if matches!(outcome, Outcome::Established) {
         // The client is the child then.
-        handshake_ns = self::handshake_ns::<M>(client, request.synack_us);
-        report::time(listener, Timed::Handshake, handshake_ns);
+        let us = handshake_us::<M>(client, request.synack_us);
+        handshake_ns = us * 1000;
+        report::time(listener, Timed::Handshake, handshake_ns, us);
     }
     report::report::<L>(listener, sk, outcome, |record| {
         report::set_client(record, &packet::peer::<M>(client));
@@ -204,16 +205,16 @@ fn no_try<M: Memory>(pass: &Pass, skb: *const u8) -> Outcome {
     }
 }
 
-/// How long a handshake took. The kernel has just measured it for the child (`tcp_synack_rtt_meas`), unless
+/// How long a handshake took, microseconds. The kernel has just measured it for the child (`tcp_synack_rtt_meas`), unless
 /// the SYN-ACK was sent again; then `synack_us` is the time of the first one.
 #[inline(always)]
-fn handshake_ns<M: Memory>(child: *const u8, synack_us: u64) -> u64 {
+fn handshake_us<M: Memory>(child: *const u8, synack_us: u64) -> u64 {
     if synack_us != 0 {
-        return since_synack(synack_us, report::now());
+        return since_synack(synack_us, report::now()) / 1000;
     }
     // SAFETY: a TCP socket. The first measurement is kept eightfold, and at least 1.
     let rtt: u32 = unsafe { M::read_tcp(child, offset!(round_trip)) };
-    u64::from(rtt >> 3) * 1000
+    u64::from(rtt >> 3)
 }
 
 #[inline(always)]

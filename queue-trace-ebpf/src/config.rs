@@ -44,7 +44,8 @@ macro_rules! offset {
 /// Whether the running kernel has this member.
 macro_rules! has {
     ($member:ident) => {
-        $crate::config::config!(offsets.$member) != queue_trace_common::MISSING
+        // Signed, because an instruction can compare with -1, but not with a number of 32 digits.
+        $crate::config::config!(offsets.$member) as i32 != queue_trace_common::MISSING as i32
     };
 }
 

@@ -24,7 +24,7 @@ pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
     if config!(no_graft) != 0 {
         if maps::armed() && !child.is_null() {
             let subflow = accept::subflow::<Probed>(child);
-            if is_tcp::<Probed>(subflow) {
+            if protocol::<Probed>(subflow) == TCP {
                 accept::accepted::<Probed>(listener::find::<Probed>(sk), sk, subflow);
             }
         }
@@ -38,11 +38,13 @@ pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
 pub fn accepted<M: Memory>(child: *const u8) {
     let (Some(now), Some(pass)) = (maps::counting(), pass::current()) else { return };
     let [sk, taken] = pass.taken;
-    let subflow = accept::subflow::<M>(child);
-    if subflow == child && !is_tcp::<M>(child) {
-        // Sockets of other protocols are accepted and grafted too.
+    // Sockets of other protocols are accepted and grafted too.
+    let protocol = protocol::<M>(child);
+    let mptcp = has!(first_subflow) && protocol == accept::MPTCP;
+    if protocol != TCP && !mptcp {
         return;
     }
+    let subflow = if mptcp { accept::first_subflow(child) } else { child };
     let sk = if taken == child as u64 {
         // The next child at this address may be another listener's.
         pass.taken[1] = 0;
@@ -55,17 +57,17 @@ pub fn accepted<M: Memory>(child: *const u8) {
     } else {
         listener::find_again::<Probed>(&mut pass.last, now.closings, sk)
     };
-    if subflow == child {
-        accept::accepted::<M>(listener, sk, child);
-    } else {
+    if mptcp {
         accept::accepted::<Probed>(listener, sk, subflow);
+    } else {
+        accept::accepted::<M>(listener, sk, child);
     }
 }
 
 #[inline(always)]
-fn is_tcp<M: Memory>(child: *const u8) -> bool {
+fn protocol<M: Memory>(child: *const u8) -> u16 {
     // SAFETY: `child` is a socket.
-    unsafe { M::read::<u16>(child, offset!(protocol)) == TCP }
+    unsafe { M::read(child, offset!(protocol)) }
 }
 
 /// The listener that the current task calls `accept()` on: the call's first argument is its

@@ -3,12 +3,13 @@
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, Queue, RingBuf};
 use queue_trace_common::{
-    Control, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, Record, Troubles,
+    Control, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, PASS_BYTES, Record,
+    Troubles,
 };
 
-use crate::config::config;
+use crate::config::{config, constant};
 use crate::listen::Asked;
 use crate::pass::Pass;
 
@@ -42,14 +43,6 @@ pub static LISTENING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 
 /// Slots that no listener has; user space fills it and gives slots back.
 #[map]
 pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
-
-/// The pass through the kernel that this CPU is in.
-#[map]
-pub static PASS: PerCpuArray<Pass> = PerCpuArray::with_max_entries(1, 0);
-
-/// What user space tells us, and what concerns all CPUs.
-#[map]
-static CONTROL: Array<Control> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Records for user space.
 #[map]
@@ -117,6 +110,26 @@ pub fn contradicted(outcome: Outcome) {
     }
 }
 
+/// The pass through the kernel that this CPU is in; nothing only for the verifier, which does not know how many CPUs
+/// there are.
+///
+/// Not a map to be looked up: user space has made one, and this is its address.
+#[inline(always)]
+pub fn pass() -> Option<*mut Pass> {
+    const { assert!(size_of::<Pass>() <= PASS_BYTES) };
+    let cpu = u64::from(this_cpu());
+    let passes = constant!(queue_trace_common::PASSES) as *mut u8;
+    // SAFETY: there is one for each CPU.
+    (cpu < u64::from(config!(cpus)))
+        .then(|| unsafe { passes.add(cpu as usize * PASS_BYTES) }.cast())
+}
+
+/// What user space tells us, and what concerns all CPUs; found like [`pass`].
+#[inline(always)]
+fn control() -> *mut Control {
+    constant!(queue_trace_common::CONTROL) as *mut Control
+}
+
 /// Whether counting has begun.
 #[inline(always)]
 pub fn armed() -> bool {
@@ -126,7 +139,7 @@ pub fn armed() -> bool {
 /// What concerns all CPUs, once counting has begun.
 #[inline(always)]
 pub fn counting() -> Option<Now> {
-    let control = CONTROL.get_ptr(0)?.cast::<u64>();
+    let control = control().cast::<u64>();
     // SAFETY: aligned words of the value, which others write.
     let now =
         unsafe { Now { word: control.read_volatile(), closings: control.add(1).read_volatile() } };
@@ -178,12 +191,10 @@ pub fn closed_one() {
 
 #[inline(always)]
 fn change_closings(change: impl FnOnce(u64) -> u64) {
-    if let Some(control) = CONTROL.get_ptr_mut(0) {
-        // SAFETY: an aligned word.
-        unsafe {
-            let closings = &raw mut (*control).closings;
-            closings.write_volatile(change(closings.read_volatile()));
-        }
+    // SAFETY: an aligned word.
+    unsafe {
+        let closings = &raw mut (*control()).closings;
+        closings.write_volatile(change(closings.read_volatile()));
     }
 }
 

@@ -191,7 +191,7 @@ pub struct Request {
 #[inline(always)]
 pub fn current() -> Option<&'static mut Pass> {
     // SAFETY: the value is this CPU's, and nothing of ours interrupts a pass (module comment).
-    maps::PASS.get_ptr_mut(0).map(|pass| unsafe { &mut *pass })
+    maps::pass().map(|pass| unsafe { &mut *pass })
 }
 
 /// Opens a pass.

@@ -4,7 +4,7 @@ use core::arch::asm;
 use core::intrinsics::is_val_statically_known;
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{BUCKETS, LISTENER_STREAMS, Outcome, Record, Tally, bucket};
+use queue_trace_common::{BUCKETS, DIGITS, LISTENER_STREAMS, Outcome, Record, Tally, bucket_by};
 
 use crate::config::config;
 use crate::listener::Listener;
@@ -146,10 +146,13 @@ pub enum Timed {
     Handshake,
 }
 
-/// Counts how long something took.
+/// Counts how long something took; the microseconds are of the same time.
 #[inline(always)]
-pub fn time(listener: Listener, timed: Timed, nanoseconds: u64) {
-    let bucket = bucket(nanoseconds);
+pub fn time(listener: Listener, timed: Timed, nanoseconds: u64, microseconds: u64) {
+    let bucket = bucket_by(microseconds, |byte| {
+        // SAFETY: within the table.
+        unsafe { (&raw const DIGITS).cast::<u8>().add(masked::<255>(byte)).read() }.into()
+    });
     if let Some(counters) = listener.counters() {
         // SAFETY: this CPU's own value, and the index is that of a bucket.
         unsafe {
@@ -158,11 +161,20 @@ pub fn time(listener: Listener, timed: Timed, nanoseconds: u64) {
                 Timed::Handshake => &raw mut (*counters).handshakes,
             };
             (*times).sum_ns += nanoseconds;
-            // Read back so that the compiler cannot know that the mask changes nothing: the verifier does not.
-            let bucket = (&raw const bucket).read_volatile() % BUCKETS;
+            let bucket = masked::<{ BUCKETS as u64 - 1 }>(bucket as u64);
             *(&raw mut (*times).buckets).cast::<u64>().add(bucket) += 1;
         }
     }
+}
+
+/// An index, of which the compiler may know that the mask changes nothing; the verifier does not.
+#[inline(always)]
+fn masked<const MASK: u64>(mut index: u64) -> usize {
+    // SAFETY: arithmetic.
+    unsafe {
+        asm!("{index} &= {mask}", index = inout(reg) index, mask = const MASK, options(pure, nomem, nostack));
+    }
+    index as usize
 }
 
 /// Takes a count back: what it told of did not come to pass. The sum over CPUs is right even where

@@ -17,6 +17,7 @@ fn tcp_check_req_enter(ctx: FEntryContext) -> i32 {
 }
 
 #[fexit]
+#[inline(always)]
 fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
         ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
@@ -25,6 +26,7 @@ fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
 }
 
 #[fexit]
+#[inline(always)]
 fn tcp_check_req_leave_6(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
         ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(6));

@@ -9,6 +9,7 @@ use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes
 use queue_trace_common::{Config, Counters, MISSING, Offsets};
 
 use super::btf::{Btf, BtfError};
+use super::globals::Globals;
 use super::hooks::{Hook, Plan, Tier};
 use super::layout::Layout;
 use super::machine::Machine;
@@ -172,7 +173,8 @@ fn attach_by(
     settings: &Settings,
     took: &mut Took,
 ) -> Result<Attached, AttachError> {
-    let machine = programs::timed(&mut took.types, || Machine::look(btf, settings.types.is_none()))?;
+    let machine =
+        programs::timed(&mut took.types, || Machine::look(btf, settings.types.is_none()))?;
     let types = match tier {
         Tier::Fentry => Some(
             programs::timed(&mut took.types, || functions(btf, settings))
@@ -194,7 +196,7 @@ fn attach_by(
         let (mut plan, config) = machine.plan(tier, btf, &refused, settings)?;
         let load = || load(types.as_ref(), &config, slots, settings.scheduler);
         let loaded = programs::timed(&mut took.load, load);
-        let mut ebpf = loaded.map_err(|error| AttachError {
+        let (mut ebpf, globals) = loaded.map_err(|error| AttachError {
             line: explain(&error, None),
             denied: programs::denied(&error),
         })?;
@@ -204,7 +206,7 @@ fn attach_by(
                 if let Some(look) = look {
                     RawTracePoint::load(look).map_err(|error| explain(&error, None))?;
                 }
-                let mut objects = Objects::Loaded(Box::new(ebpf));
+                let mut objects = Objects::Loaded(Box::new(ebpf), globals);
                 if Misses::read(&objects, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
@@ -259,11 +261,12 @@ fn load(
     config: &Config,
     slots: u32,
     scheduler: bool,
-) -> Result<Ebpf, aya::EbpfError> {
+) -> Result<(Ebpf, Globals), aya::EbpfError> {
     // The kernel makes no map without room.
     let workers = config.workers.max(1);
+    let globals = Globals::new(config.cpus)?;
     let (processes, threads) = if scheduler { (MOST_PROCESSES, MOST_THREADS) } else { (1, 1) };
-    EbpfLoader::new()
+    let ebpf = EbpfLoader::new()
         .btf(types)
         .override_global("PORTS", &config.ports, true)
         .map_max_entries("LISTENERS", 2 * slots)
@@ -278,7 +281,8 @@ fn load(
         .map_max_entries("FREE_WORKERS", workers)
         .map_max_entries("WATCHED", processes)
         .map_max_entries("THREADS", threads)
-        .load(&constants::fill(OBJECT, config))
+        .load(&constants::fill(OBJECT, config, &globals))?;
+    Ok((ebpf, globals))
 }
 
 /// Asks the scheduler. What it tells is more than is needed, so that it cannot is no failure.

@@ -1,6 +1,8 @@
 //! Writes what the programs have to know into their instructions, before they are loaded.
 
-use queue_trace_common::{CAST, Config, MARK, THIS_CPU};
+use queue_trace_common::{CAST, CONTROL, Config, MARK, PASSES, THIS_CPU};
+
+use super::globals::Globals;
 
 /// `BPF_LD | BPF_IMM | BPF_DW`: loads a 64-bit constant; as long as two instructions.
 const LOAD: u8 = 0x18;
@@ -8,6 +10,8 @@ const LOAD: u8 = 0x18;
 const CALL: u8 = 0x85;
 /// `BPF_PSEUDO_BTF_ID`, as the source register of [`LOAD`]: the constant is the number of a kernel variable.
 const VARIABLE: u8 = 3;
+/// `BPF_PSEUDO_MAP_VALUE`: the lower half is the number of a map, the upper one where in its only value.
+const MAP: u8 = 2;
 /// `BPF_PSEUDO_KFUNC_CALL`, as that of [`CALL`]: the constant is the number of a kernel function.
 const KERNEL_FUNCTION: u8 = 2;
 /// Bytes of an instruction.
@@ -17,12 +21,16 @@ const INSTRUCTION: usize = 8;
 ///
 /// Instructions are known by their mark, which no other bytes of an object carry in such a place; the sections of
 /// programs begin where instructions of eight bytes can.
-pub(super) fn fill(object: &[u8], config: &Config) -> Vec<u8> {
+pub(super) fn fill(object: &[u8], config: &Config, globals: &Globals) -> Vec<u8> {
+    fill_with(object, config, [globals.control_number(), globals.passes_number()])
+}
+
+fn fill_with(object: &[u8], config: &Config, maps: [i32; 2]) -> Vec<u8> {
     let mut filled = object.to_vec();
     let mut rest = filled.as_mut_slice();
     while let Some((first, others)) = rest.split_first_chunk_mut::<INSTRUCTION>() {
         if let Some(second) = others.first_chunk_mut() {
-            constant(first, second, config);
+            constant(first, second, config, maps);
         }
         call(first, config.cast);
         rest = others;
@@ -31,17 +39,26 @@ pub(super) fn fill(object: &[u8], config: &Config) -> Vec<u8> {
 }
 
 /// The two halves of an instruction that loads a constant.
-fn constant(first: &mut [u8; INSTRUCTION], second: &mut [u8; INSTRUCTION], config: &Config) {
+fn constant(
+    first: &mut [u8; INSTRUCTION],
+    second: &mut [u8; INSTRUCTION],
+    config: &Config,
+    [control, passes]: [i32; 2],
+) {
     let [code, registers, 0, 0, place @ ..] = *first else { return };
     let [0, 0, 0, 0, mark @ ..] = *second else { return };
     if code != LOAD || registers >> 4 != 0 || u32::from_le_bytes(mark) != MARK {
         return;
     }
-    let place = u32::from_le_bytes(place);
-    let value = if place == THIS_CPU { config.this_cpu.into() } else { member(config, place) };
-    if place == THIS_CPU && value != 0 {
-        first[1] = registers | VARIABLE << 4;
-    }
+    let (kind, value) = match u32::from_le_bytes(place) {
+        CONTROL => (MAP, u64::from(control.cast_unsigned())),
+        PASSES => (MAP, passes.cast_unsigned().into()),
+        // Where there is none, nothing asks for it.
+        THIS_CPU if config.this_cpu == 0 => (0, 0),
+        THIS_CPU => (VARIABLE, config.this_cpu.into()),
+        place => (0, member(config, place)),
+    };
+    first[1] = registers | kind << 4;
     let [lower, upper] = [value as u32, (value >> 32) as u32].map(u32::to_le_bytes);
     first[4..].copy_from_slice(&lower);
     second[4..].copy_from_slice(&upper);
@@ -78,6 +95,10 @@ mod tests {
     use super::super::attach::OBJECT;
     use super::*;
 
+    fn fill(object: &[u8], config: &Config) -> Vec<u8> {
+        fill_with(object, config, [51, 52])
+    }
+
     const CONFIG: Config =
         Config { stream: 0x1122_3344_5566_7788, cpus: 7, this_cpu: 41, cast: 42, ..Config::NONE };
 
@@ -92,7 +113,10 @@ mod tests {
     #[test]
     fn a_member_of_any_size_gets_where_it_stands() {
         let wide = fill(&load(place(offset_of!(Config, stream), 8)), &CONFIG);
-        assert_eq!(wide, [0x18, 3, 0, 0, 0x88, 0x77, 0x66, 0x55, 0, 0, 0, 0, 0x44, 0x33, 0x22, 0x11]);
+        assert_eq!(
+            wide,
+            [0x18, 3, 0, 0, 0x88, 0x77, 0x66, 0x55, 0, 0, 0, 0, 0x44, 0x33, 0x22, 0x11]
+        );
         let narrow = fill(&load(place(offset_of!(Config, cpus), 4)), &CONFIG);
         assert_eq!(narrow, [0x18, 3, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
@@ -103,6 +127,9 @@ mod tests {
         assert_eq!(variable, [0x18, 0x33, 0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         let none = fill(&load(THIS_CPU), &Config::NONE);
         assert_eq!(none, [0x18, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let map = fill(&load(PASSES), &CONFIG);
+        assert_eq!(map, [0x18, 0x23, 0, 0, 52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(fill(&load(CONTROL), &CONFIG)[4], 51);
         let mut call = [CALL, 0, 0, 0, 0, 0, 0, 0];
         call[4..].copy_from_slice(&CAST.to_le_bytes());
         assert_eq!(fill(&call, &CONFIG), [CALL, 0x20, 0, 0, 42, 0, 0, 0]);

@@ -4,6 +4,7 @@ pub mod attach;
 pub mod btf;
 mod constants;
 mod costs;
+mod globals;
 pub mod hooks;
 pub mod layout;
 mod machine;

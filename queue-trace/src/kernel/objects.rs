@@ -7,10 +7,12 @@ use aya::Ebpf;
 use aya::maps::{Map, MapError};
 use aya::programs::{Program, ProgramError, RawTracePoint};
 
+use super::globals::Globals;
+
 /// Where the programs and maps are from.
 pub enum Objects {
-    /// From our own object.
-    Loaded(Box<Ebpf>),
+    /// From our own object, and the maps that were made before it.
+    Loaded(Box<Ebpf>, Globals),
     /// From a folder of pins.
     #[cfg(feature = "serve")]
     Pinned(super::pins::Pinned),
@@ -20,7 +22,7 @@ impl Objects {
     /// The programs that are in the kernel, with their names.
     pub fn programs(&self) -> Box<dyn Iterator<Item = (&str, &Program)> + '_> {
         match self {
-            Self::Loaded(ebpf) => {
+            Self::Loaded(ebpf, _) => {
                 Box::new(ebpf.programs().filter(|(_, program)| program.fd().is_ok()))
             }
             #[cfg(feature = "serve")]
@@ -35,7 +37,7 @@ impl Objects {
     /// When there is no such one.
     pub fn runnable(&mut self, name: &str) -> Result<&mut RawTracePoint, ProgramError> {
         let program = match self {
-            Self::Loaded(ebpf) => ebpf.program_mut(name),
+            Self::Loaded(ebpf, _) => ebpf.program_mut(name),
             #[cfg(feature = "serve")]
             Self::Pinned(pinned) => pinned.program_mut(name),
         };
@@ -49,7 +51,8 @@ impl Objects {
     /// When there is none of that name, or it was taken before.
     pub fn take_map(&mut self, name: &str) -> Result<Map, MapError> {
         match self {
-            Self::Loaded(ebpf) => {
+            Self::Loaded(_, globals) if name == "CONTROL" => globals.control(),
+            Self::Loaded(ebpf, _) => {
                 ebpf.take_map(name).ok_or(MapError::InvalidName { name: name.to_owned() })
             }
             #[cfg(feature = "serve")]

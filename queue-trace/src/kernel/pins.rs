@@ -35,7 +35,6 @@ const KEPT: &[&str] = &[
     "COUNTERS",
     "FULL_TIME",
     "FREE_SLOTS",
-    "CONTROL",
     "TROUBLES",
     "RECORDS",
     "WORKER_INDEX",
@@ -130,12 +129,13 @@ impl Pins {
 
     fn pin_all(&self, attached: &mut Attached) -> Result<(), Box<dyn std::error::Error>> {
         let Attached { objects, links, plan, .. } = attached;
-        let super::objects::Objects::Loaded(ebpf) = objects else { return Ok(()) };
+        let super::objects::Objects::Loaded(ebpf, globals) = objects else { return Ok(()) };
         let folder = |name| -> io::Result<PathBuf> {
             let folder = self.folder.join(name);
             DirBuilder::new().mode(0o700).create(&folder).map(|()| folder)
         };
         let maps = folder(MAPS)?;
+        globals.pin(&maps)?;
         for name in KEPT {
             ebpf.map(name)
                 .ok_or(MapError::InvalidName { name: (*name).into() })?

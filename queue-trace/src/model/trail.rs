@@ -107,7 +107,7 @@ impl Trail {
         if event.outcome == Outcome::Accepted
             && let Some(waited_ns) = event.duration_ns
         {
-            stretch.wait(bucket(waited_ns) as u8, 1);
+            stretch.wait(bucket(waited_ns / 1000) as u8, 1);
         }
         let kind = event.event();
         let syn = [Event::SynQueued, Event::SynCookie, Event::SynFastopen, Event::SynRefused];

@@ -107,7 +107,7 @@ mod tests {
 
     fn waits(count: u64, ns: u64) -> World {
         let mut totals = totals(&[(Outcome::Accepted, count)]);
-        totals.waits.buckets[bucket(ns)] = count;
+        totals.waits.buckets[bucket(ns / 1000)] = count;
         World::new(totals)
     }
 

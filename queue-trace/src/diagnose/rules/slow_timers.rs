@@ -19,7 +19,7 @@ fn late(paid: &Paid) -> u64 {
 
 /// Handshakes in which a SYN-ACK or its answer had to be sent again.
 fn slow_handshakes(case: &Case<'_>) -> u64 {
-    case.totals.handshakes.buckets.iter().skip(bucket(TIMER_NS)).sum()
+    case.totals.handshakes.buckets.iter().skip(bucket(TIMER_NS / 1000)).sum()
 }
 
 fn waited(case: &Case<'_>) -> u64 {
@@ -74,7 +74,7 @@ mod tests {
 
     fn handshakes(nanoseconds: u64) -> World {
         let mut totals = totals(&[(Outcome::Established, 100)]);
-        totals.handshakes.buckets[bucket(nanoseconds)] = 1;
+        totals.handshakes.buckets[bucket(nanoseconds / 1000)] = 1;
         World::new(totals)
     }
 

@@ -126,7 +126,7 @@ impl Incident {
         totals.recent_accept_peak = totals.recent_accept_peak.max(event.accept_depth);
         totals.waiting = event.accept_depth.into();
         if let (Outcome::Accepted, Some(waited)) = (outcome, waited) {
-            totals.waits.buckets[bucket(waited)] += 1;
+            totals.waits.buckets[bucket(waited / 1000)] += 1;
         }
     }
 
