@@ -206,7 +206,7 @@ fn attach_by(
                 if let Some(look) = look {
                     RawTracePoint::load(look).map_err(|error| explain(&error, None))?;
                 }
-                let mut objects = Objects::Loaded(Box::new(ebpf), globals);
+                let mut objects = Objects::Loaded(Box::new(ebpf), Box::new(globals));
                 if Misses::read(&objects, tier).silent {
                     plan.losses.push(SILENT.into());
                 }

@@ -12,7 +12,7 @@ use super::globals::Globals;
 /// Where the programs and maps are from.
 pub enum Objects {
     /// From our own object, and the maps that were made before it.
-    Loaded(Box<Ebpf>, Globals),
+    Loaded(Box<Ebpf>, Box<Globals>),
     /// From a folder of pins.
     #[cfg(feature = "serve")]
     Pinned(super::pins::Pinned),
