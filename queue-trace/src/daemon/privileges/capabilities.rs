@@ -44,8 +44,9 @@ const COSTS: [Cost; 6] = [
     },
     Cost {
         capability: "CAP_SYSLOG",
-        lost: "kernel addresses, unless kernel.kptr_restrict is 0: failed Fast Open attempts, and before \
-               Linux 6.6 full SYN queues apart from full accept queues",
+        lost: "kernel addresses, unless kernel.kptr_restrict is 0; where BTF does not have this_cpu_off, as on \
+               Linux 5.10, that hides failed Fast Open attempts, refused final ACKs, and full SYN queues apart from \
+               full accept queues",
         set: CapabilitySet::SYSLOG,
         or: CapabilitySet::empty(),
     },
