@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Tracer {
+    /// Three empty programs: one where a SYN comes, one where a final ACK does, one where a connection is accepted.
+    /// With fewer nobody sees all three.
+    Least,
     /// Empty programs at the hooks of `Counting`.
     Floor,
     /// queue-trace, counting and streaming nothing.
@@ -24,7 +27,8 @@ pub(crate) enum Tracer {
 
 impl Tracer {
     /// In the order of the tables.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Least,
         Self::Floor,
         Self::Counting,
         Self::Streaming,
@@ -54,6 +58,7 @@ impl Tracer {
     /// As the tables call it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Least => "three hooks",
             Self::Floor => "floor",
             Self::Counting => "counting",
             Self::Streaming => "streaming",

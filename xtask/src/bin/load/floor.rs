@@ -56,6 +56,18 @@ pub(crate) fn hooks() -> Result<Vec<Hook>> {
     Ok(hooks)
 }
 
+/// One hook for each of a SYN, a final ACK and an accepted connection.
+pub(crate) fn least(hooks: &[Hook]) -> Vec<Hook> {
+    const PLACES: [&[&str]; 3] = [
+        &["tcp_conn_request"],
+        &["tcp_check_req"],
+        &["security_sock_graft", "inet_csk_accept", "__inet_accept"],
+    ];
+    let first =
+        |place: &[&str]| hooks.iter().find(|hook| place.contains(&&*hook.function)).cloned();
+    PLACES.iter().filter_map(|place| first(place)).collect()
+}
+
 /// Loads `return 0`.
 fn load(at: bpf_attach_type, function: u32) -> Result<OwnedFd> {
     /// `r0 = 0`, `exit`; opcodes of the kernel's `Documentation/bpf/standardization`.

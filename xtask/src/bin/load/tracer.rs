@@ -41,6 +41,7 @@ pub(crate) enum Running {
 /// Starts a tracer and waits until it does nothing any more but watch.
 pub(crate) fn start(tracer: Tracer, hooks: &[Hook]) -> Result<Running> {
     let words: &[&str] = match tracer {
+        Tracer::Least => return Ok(Running::Attached(floor::attach(&floor::least(hooks))?)),
         Tracer::Floor => return Ok(Running::Attached(floor::attach(hooks)?)),
         // Nothing is streamed: the flag is there for this.
         Tracer::Counting => &["queue-trace", "doctor", "--only-count", "--duration", "24h"],
