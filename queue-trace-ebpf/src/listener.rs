@@ -9,7 +9,7 @@ use queue_trace_common::{
 use crate::config::{config, has, offset};
 use crate::maps;
 use crate::memory::{Memory, Probed};
-use crate::packet::{AF_INET6, put, words};
+use crate::packet::{AF_INET6, put, put_all, words};
 
 /// `TCP_LISTEN`.
 const TCP_LISTEN: u8 = 10;
@@ -188,11 +188,7 @@ fn describe<M: Memory>(sk: *const u8, opener: &Opener, info: &mut ListenerInfo) 
         info.closed_ns = 0;
         info.address = [0; 16];
         if family == AF_INET6 {
-            let address = words::<M>(sk, offset!(local_v6));
-            put(&mut info.address, 0, address[0]);
-            put(&mut info.address, 4, address[1]);
-            put(&mut info.address, 8, address[2]);
-            put(&mut info.address, 12, address[3]);
+            put_all(&mut info.address, words::<M>(sk, offset!(local_v6)));
         } else {
             put(&mut info.address, 0, M::read(sk, offset!(local_v4)));
         }

@@ -1,6 +1,6 @@
 //! The client of a segment, from the packet's own headers.
 
-use crate::config::offset;
+use crate::config::{config, offset};
 use crate::memory::{Memory, Probed};
 use crate::pass::Client;
 
@@ -10,8 +10,7 @@ use crate::pass::Client;
 /// client of a dual-stack listener comes out as IPv4, which it is on the wire.
 #[inline(always)]
 pub fn client<M: Memory>(skb: *const u8) -> Client {
-    let mut client = Client::default();
-    // SAFETY: `skb` is a `struct sk_buff`; the headers are read by helper.
+    // SAFETY: `skb` is a `struct sk_buff`.
     let (head, network, transport) = unsafe {
         (
             M::read::<u64>(skb, offset!(skb_head)) as *const u8,
@@ -19,7 +18,35 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
             M::read::<u16>(skb, offset!(transport_header)) as usize,
         )
     };
-    // SAFETY: as above. Behind the headers of a segment there are always as many bytes of the same buffer.
+    if config!(cast) != 0 {
+        by_field(head, network, transport)
+    } else {
+        at_once(head, network, transport)
+    }
+}
+
+/// Where reading is a matter of a few instructions: nothing but what is wanted.
+#[inline(always)]
+fn by_field(head: *const u8, network: usize, transport: usize) -> Client {
+    let mut client = Client::default();
+    // SAFETY: the headers of a segment.
+    unsafe {
+        client.version = Probed::read::<u8>(head, network) >> 4;
+        if client.version == 4 {
+            put(&mut client.address, 0, Probed::read(head, network + 12));
+        } else {
+            put_all(&mut client.address, words::<Probed>(head, network + 8));
+        }
+        client.port = u16::from_be(Probed::read(head, transport));
+    }
+    client
+}
+
+/// Where each read is dear.
+#[inline(always)]
+fn at_once(head: *const u8, network: usize, transport: usize) -> Client {
+    let mut client = Client::default();
+    // SAFETY: the headers of a segment. Behind the headers of a segment there are always as many bytes of the same buffer.
     let words: [u32; HEADER_WORDS] = unsafe { Probed::read(head, network) };
     client.version = words[0].to_ne_bytes()[0] >> 4;
     // The source address, and how long the header is without options and extensions.
@@ -27,10 +54,7 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
         put(&mut client.address, 0, words[3]);
         (words[5], 20)
     } else {
-        put(&mut client.address, 0, words[2]);
-        put(&mut client.address, 4, words[3]);
-        put(&mut client.address, 8, words[4]);
-        put(&mut client.address, 12, words[5]);
+        put_all(&mut client.address, [words[2], words[3], words[4], words[5]]);
         (words[10], 40)
     };
     client.port = if transport == network + header {
@@ -62,10 +86,7 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
                 put(&mut client.address, 0, address[3]);
                 client.version = 4;
             } else {
-                put(&mut client.address, 0, address[0]);
-                put(&mut client.address, 4, address[1]);
-                put(&mut client.address, 8, address[2]);
-                put(&mut client.address, 12, address[3]);
+                put_all(&mut client.address, address);
                 client.version = 6;
             }
         } else {
@@ -124,6 +145,15 @@ pub unsafe fn words<M: Memory>(base: *const u8, offset: usize) -> [u32; 4] {
 pub fn put(address: &mut [u8; 16], at: usize, word: u32) {
     // SAFETY: every caller passes 0, 4, 8 or 12.
     unsafe { address.as_mut_ptr().add(at).cast::<u32>().write_unaligned(word) }
+}
+
+/// Writes all of an address.
+#[inline(always)]
+pub fn put_all(address: &mut [u8; 16], [first, second, third, last]: [u32; 4]) {
+    put(address, 0, first);
+    put(address, 4, second);
+    put(address, 8, third);
+    put(address, 12, last);
 }
 
 /// Bytes of payload in a segment; its SYN and FIN count one each, as in sequence space.
