@@ -103,7 +103,8 @@ fn too_many() -> BtfError {
 
 /// Offsets of the names under which `record` can be asked for.
 fn indexed_names(record: &Record<'_>) -> impl Iterator<Item = u32> {
-    let own = matches!(record.kind, Kind::Struct | Kind::Union | Kind::Func).then_some(record.name);
+    let named = matches!(record.kind, Kind::Struct | Kind::Union | Kind::Func | Kind::Var);
+    let own = named.then_some(record.name);
     own.into_iter().chain(record.enumerators().map(|(name, _)| name))
 }
 

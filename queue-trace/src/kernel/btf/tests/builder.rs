@@ -13,6 +13,7 @@ pub(super) const VOLATILE: u32 = 9;
 pub(super) const CONST: u32 = 10;
 pub(super) const FUNC: u32 = 12;
 pub(super) const FUNC_PROTO: u32 = 13;
+pub(super) const VAR: u32 = 14;
 pub(super) const TYPE_TAG: u32 = 18;
 pub(super) const ENUM64: u32 = 19;
 

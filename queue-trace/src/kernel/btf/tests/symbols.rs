@@ -3,7 +3,7 @@
 use aya_obj::btf::BtfKind;
 
 use super::super::Btf;
-use super::builder::{Builder, CONST, ENUM, ENUM64, PTR, STRUCT, TYPEDEF};
+use super::builder::{Builder, CONST, ENUM, ENUM64, PTR, STRUCT, TYPEDEF, VAR};
 use super::kernels::newest;
 
 #[test]
@@ -47,6 +47,24 @@ fn a_function_without_a_prototype_is_none() {
     builder.link(super::builder::FUNC, "g", 77);
     let btf = builder.build();
     assert_eq!((btf.function("f"), btf.function("g")), (None, None));
+}
+
+#[test]
+fn programs_name_what_they_use_by_its_number() {
+    let mut builder = Builder::new();
+    let long = builder.int("long", 8);
+    let variable = builder.raw("this_cpu_off", VAR << 24, long, &[1]);
+    // Of the same name, and of another kind.
+    let structure = builder.composite(STRUCT, "this_cpu_off", 8, &[("a", long, 0)]);
+    let function = builder.function("bpf_rdonly_cast", 0, &[("obj", long), ("id", long)]);
+    let btf = builder.build();
+    assert_eq!(btf.variable("this_cpu_off"), Some(variable));
+    assert_eq!(btf.structure("this_cpu_off"), Some(structure));
+    assert_eq!(btf.function_number("bpf_rdonly_cast"), Some(function));
+    assert_eq!((btf.variable("long"), btf.structure("a")), (None, None));
+    // Which of two would it be?
+    builder.raw("this_cpu_off", VAR << 24, long, &[1]);
+    assert_eq!(builder.build().variable("this_cpu_off"), None);
 }
 
 #[test]
