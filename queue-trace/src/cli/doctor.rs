@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use queue_trace_common::Outcome;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
 
+use super::ending::Ending;
 use super::verdicts::{Gathered, judge};
 use crate::diagnose::Severity;
 use crate::kernel::attach::{Settings, Took};
@@ -98,16 +97,11 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<()> {
 }
 
 async fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
-    // Before attaching, so that a signal from now on ends the watch with its report.
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
-    let [interrupt, terminate] = signals.map(signal);
-    let (mut interrupt, mut terminate) = (interrupt?, terminate?);
+    let mut ending = Ending::by_signals()?;
     let (mut live, start) = Live::start(&settings(args))?;
     let (began_ns, before) = (monotonic_ns(), Census::take(false));
     let (mut observed, mut addresses) = (Observed::default(), Addresses::default());
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "queue-trace: watching for {:?}; Ctrl-C ends", args.duration);
-    let end = Instant::now() + args.duration;
+    let end = Ending::after(args.duration);
     let mut take = |listener: &Listener, event: &QueueEvent| {
         observed.take(listener.id, event);
         addresses.observe(listener.id, event);
@@ -116,9 +110,7 @@ async fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            () = sleep_until(end) => break,
+            () = ending.reached(end) => break,
             result = live.events(&mut take) => result?,
         }
     }

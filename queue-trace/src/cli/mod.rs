@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub mod attach;
 pub mod capture;
 pub mod doctor;
+mod ending;
 #[cfg(feature = "record")]
 pub mod export;
 #[cfg(feature = "listeners")]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use queue_trace_common::Outcome;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::attach::AttachArgs;
 use super::capture::FilterArgs;
+use super::ending::Ending;
 use super::record::header;
 use super::replay::told;
 use super::verdicts::{Gathered, judge};
@@ -66,27 +66,21 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
 }
 
 async fn from_live(args: &ReportArgs) -> anyhow::Result<()> {
-    // Before attaching, so that a signal from now on ends the watch with its report.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ending = Ending::by_signals()?;
     let (mut live, start) = Live::start(&settings(args))?;
     let filter = FilterArgs { port: args.port.clone(), event: Vec::new() };
     let header = header(&start, &filter);
     let before = Census::take(false);
     let mut seen = Seen::new(header.start_ns, filter);
     let duration = args.duration.unwrap_or(WATCH);
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "queue-trace: watching for {duration:?}; Ctrl-C ends");
-    let end = Instant::now() + duration;
+    let end = Ending::after(duration);
     let mut tidy = interval(Duration::from_secs(10));
     let mut second = interval(EVERY);
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            () = sleep_until(end) => break,
+            () = ending.reached(end) => break,
             _ = tidy.tick() => live.tidy()?,
             _ = second.tick() => {
                 live.rest(|listener, event| seen.take(listener, event));

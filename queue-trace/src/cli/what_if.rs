@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use queue_trace_common::Outcome;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::interval;
 
+use super::ending::Ending;
 use crate::kernel::attach::Settings;
 use crate::model::{Listener, QueueEvent, Snapshot};
 use crate::output::what_if;
@@ -53,13 +53,10 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 }
 
 async fn watch(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ending = Ending::by_signals()?;
     let (mut live, _) = Live::start(&settings(args))?;
     let began_ns = monotonic_ns();
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "queue-trace: watching for {:?}; Ctrl-C ends", args.duration);
-    let end = Instant::now() + args.duration;
+    let end = Ending::after(args.duration);
     let mut tidy = interval(Duration::from_secs(10));
     let mut courses = Courses::default();
     let mut take = |listener: &Listener, event: &QueueEvent| {
@@ -69,9 +66,7 @@ async fn watch(args: &WhatIfArgs) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            () = sleep_until(end) => break,
+            () = ending.reached(end) => break,
             _ = tidy.tick() => live.tidy()?,
             result = live.events(&mut take) => result?,
         }
