@@ -32,6 +32,9 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// How many events wait for an output that is slow, before it misses the oldest.
 const EVENTS: usize = 1024;
 
+/// After so many readings in which nothing had happened, memory is given back.
+const QUIET: u32 = 3;
+
 /// The running daemon.
 pub struct Agent {
     source: Source,
@@ -44,6 +47,8 @@ pub struct Agent {
     published: watch::Sender<Arc<Published>>,
     events: broadcast::Sender<Arc<(Listener, QueueEvent)>>,
     refusals: Refusals,
+    /// Readings in a row in which nothing had happened.
+    quiet: u32,
 }
 
 /// What other processes ask of us.
@@ -78,6 +83,7 @@ impl Agent {
     /// One line for the user: what is missing and what to do.
     pub fn start(loaded: Loaded, reread: Reread) -> anyhow::Result<Self> {
         let log = Log::start(&loaded.config.log)?;
+        memory::by_small_pages();
         // Before attaching, so that a signal from now on ends us in order.
         let signals = Signals::catch()?;
         let notify = Notify::from_environment()?;
@@ -110,6 +116,7 @@ impl Agent {
             published: watch::Sender::new(Arc::new(published)),
             events: broadcast::Sender::new(EVENTS),
             refusals,
+            quiet: 0,
         })
     }
 
@@ -217,6 +224,10 @@ impl Agent {
         let (at, now) = (Timestamp::now(), monotonic_ns());
         let second = (now / 1_000_000_000) as u32;
         let changed = snapshot.is_some();
+        self.quiet = if changed { 0 } else { self.quiet.saturating_add(1) };
+        if self.quiet == QUIET {
+            memory::give_back();
+        }
         match snapshot {
             Some(snapshot) => self.publish(second, at, snapshot),
             // Only the time goes on: nobody who does not hold it pays for a copy.

@@ -146,10 +146,11 @@ fn command(run: &Run, image: &Path, initramfs: &File) -> Command {
     let console = if run.console { "" } else { " quiet" };
     // What is attached is taken away in a tenth of the time; where instructions are counted, all is as usual.
     let rcu = if run.icount { "" } else { " rcupdate.rcu_expedited=1" };
+    let cpu = if run.icount { "max" } else { "max,-erms,-fsrm" };
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         // KVM hangs where this project is developed, and only TCG counts instructions.
-        .args(["-accel", &format!("tcg,thread={threads}"), "-cpu", "max"])
+        .args(["-accel", &format!("tcg,thread={threads}"), "-cpu", cpu])
         .args(["-smp", &run.smp.to_string(), "-m", &run.memory.to_string(), "-kernel"])
         .arg(image)
         .args(["-initrd", &format!("/proc/self/fd/{}", initramfs.as_raw_fd()), "-append"])
