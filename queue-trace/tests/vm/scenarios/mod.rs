@@ -151,6 +151,9 @@ const BY_FENTRY: &[(&str, fn())] = &[
     ("serve::many", serve::many),
 ];
 
+/// Where it is set, only the scenarios are wanted that share a queue-trace.
+const SHARED_VARIABLE: &str = "QUEUE_TRACE_TEST_SHARED";
+
 /// All tests. The filter is what the names of those to run contain.
 pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     let mut together: Vec<_> = TOGETHER.iter().flat_map(for_families).collect();
@@ -161,6 +164,9 @@ pub(crate) fn all(filter: Option<&str>) -> Vec<Trial> {
     together.push(("dual_stack".into(), Box::new(dual_stack::run)));
     together.retain(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
     let mut tests = shared(together);
+    if std::env::var_os(SHARED_VARIABLE).is_some() {
+        return tests;
+    }
     tests.extend(random::tests(filter));
     tests.extend(ALONE.iter().flat_map(for_families).map(|(name, run)| test(name, run)));
     let family = usize::from(program::by_kprobes());
