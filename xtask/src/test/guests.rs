@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,8 +13,9 @@ use super::tally::Tally;
 use crate::vm::kernel;
 use crate::{build, command, setup, workspace};
 
-/// As many guests as run at a time, for two processors: with more, none gets done sooner.
-const AT_ONCE: usize = 2;
+/// As many processors as the guests have together that run at a time, for two of our own: with more, none gets done
+/// sooner, and what times things fails.
+const AT_ONCE: u8 = 4;
 /// Ends a kernel's run after so many seconds.
 const TIMEOUT: &str = "1800";
 /// Tells the tests how queue-trace is to attach.
@@ -79,15 +80,52 @@ pub(super) fn test(
             |&(attach, cpus): &(_, u8)| Setting { kernel, attach, cpus, shared: shared(cpus) };
         settings.extend(WAYS.iter().filter(wanted).map(setting));
     }
+    // The long ones first, so that none is left alone at the end.
+    settings.sort_by_key(|setting| (std::cmp::Reverse(setting.cpus), setting.shared));
     let waiting = Mutex::new(settings.iter());
     let next = || waiting.lock().ok()?.next();
-    let work = || -> Tally {
-        std::iter::from_fn(next).map(|setting| test_on(setting, &program, filter)).sum()
+    let processors = Processors::new(AT_ONCE);
+    let run = |setting: &Setting<'_>| {
+        let _taken = processors.take(setting.cpus);
+        test_on(setting, &program, filter)
     };
+    let work = || -> Tally { std::iter::from_fn(next).map(run).sum() };
     Ok(std::thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or(Tally::FAILURE)).sum()
     }))
+}
+
+/// Those of the guests that may run.
+struct Processors {
+    free: Mutex<u8>,
+    freed: Condvar,
+}
+
+impl Processors {
+    fn new(all: u8) -> Self {
+        Self { free: Mutex::new(all), freed: Condvar::new() }
+    }
+
+    /// Takes so many of them once they are free, until what is given back is dropped.
+    fn take(&self, wanted: u8) -> Taken<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = self.freed.wait_while(free, |free| *free < wanted);
+        *enough.unwrap_or_else(PoisonError::into_inner) -= wanted;
+        Taken { processors: self, number: wanted }
+    }
+}
+
+struct Taken<'a> {
+    processors: &'a Processors,
+    number: u8,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.processors.free.lock().unwrap_or_else(PoisonError::into_inner) += self.number;
+        self.processors.freed.notify_all();
+    }
 }
 
 /// Builds the test program, and queue-trace for it.
