@@ -52,7 +52,9 @@ pub(super) fn run(family: Family) {
     assert_eq!(events.count("accept"), ACCEPTS as u64);
     assert_eq!(events.count("established"), ACCEPTS as u64 + u64::from(depth));
     let refused = events.count("syn_refused");
-    assert!(refused >= (THREADS * CLIENTS) as u64 - u64::from(most), "{refused} SYNs refused");
+    // On one processor the server may have accepted before all clients had tried for the first time.
+    let inside = ACCEPTS as u64 + u64::from(most);
+    assert!(refused >= (THREADS * CLIENTS) as u64 - inside, "{refused} SYNs refused");
     for event in events.of("syn_refused") {
         assert_eq!(event.reason.as_deref(), Some("accept_queue_full"), "{event:?}");
     }
