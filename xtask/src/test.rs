@@ -11,6 +11,7 @@ use crate::{fuzz, workspace};
 
 mod guests;
 mod package;
+mod processors;
 mod tally;
 
 use tally::Tally;

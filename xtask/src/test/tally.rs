@@ -28,6 +28,16 @@ impl Tally {
         Some(Self { passed, failed, reasons: Vec::new() })
     }
 
+    /// What a line `test NAME ... ok` tells.
+    pub(super) fn of_test(line: &str) -> Self {
+        let result = line.strip_prefix("test ").and_then(|line| line.rsplit_once(" ... "));
+        match result {
+            Some((_, "ok")) => Self { passed: 1, ..Self::default() },
+            Some((_, "FAILED")) => Self::FAILURE,
+            _ => Self::default(),
+        }
+    }
+
     /// A program that failed without saying which test did is one failure more.
     pub(super) fn unless_hidden(self, success: bool) -> Self {
         Self { failed: self.failed.max(u32::from(!success)), ..self }
@@ -66,6 +76,16 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.2s";
         assert_eq!(Tally::of_line(line), Some(Tally { passed: 12, failed: 3, ..Tally::default() }));
         assert_eq!(Tally::of_line("test result ... ok"), None);
+    }
+
+    #[test]
+    fn reads_the_lines_of_tests() {
+        let tally = |line| Tally::of_test(line);
+        assert_eq!(tally("test full_queue::v4  ... ok"), Tally { passed: 1, ..Tally::default() });
+        assert_eq!(tally("test full_queue::v6  ... FAILED"), Tally::FAILURE);
+        for other in ["test full_queue::v6  ... ", "test result: ok. 3 passed", "a ... ok"] {
+            assert_eq!(tally(other), Tally::default());
+        }
     }
 
     #[test]

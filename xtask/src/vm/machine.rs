@@ -21,7 +21,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use super::Run;
 
 /// How many lines of the console are shown when a guest dies.
-const LAST_LINES: usize = 60;
+const LAST_LINES: usize = 120;
 
 /// A running guest.
 #[derive(Debug)]
