@@ -146,6 +146,8 @@ fn command(run: &Run, image: &Path, initramfs: &File) -> Command {
     let console = if run.console { "" } else { " quiet" };
     // What is attached is taken away in a tenth of the time; where instructions are counted, all is as usual.
     let rcu = if run.icount { "" } else { " rcupdate.rcu_expedited=1" };
+    // TCG steps through string instructions byte by byte, which takes a third of loading programs. Where instructions are
+    // counted the processor stays the one of the stored figures.
     let cpu = if run.icount { "max" } else { "max,-erms,-fsrm" };
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
