@@ -14,7 +14,7 @@ use super::config::{Attach, Config, Loaded, Mistake};
 use super::farewell;
 use super::history::History;
 use super::logging::Log;
-use super::memory;
+use super::memory::{self, Rest};
 use super::notify::Notify;
 use super::privileges::{Needs, drop_all};
 use super::published::Published;
@@ -32,9 +32,6 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// How many events wait for an output that is slow, before it misses the oldest.
 const EVENTS: usize = 1024;
 
-/// After so many readings in which nothing had happened, memory is given back.
-const QUIET: u32 = 3;
-
 /// The running daemon.
 pub struct Agent {
     source: Source,
@@ -47,8 +44,7 @@ pub struct Agent {
     published: watch::Sender<Arc<Published>>,
     events: broadcast::Sender<Arc<(Listener, QueueEvent)>>,
     refusals: Refusals,
-    /// Readings in a row in which nothing had happened.
-    quiet: u32,
+    rest: Rest,
 }
 
 /// What other processes ask of us.
@@ -116,7 +112,7 @@ impl Agent {
             published: watch::Sender::new(Arc::new(published)),
             events: broadcast::Sender::new(EVENTS),
             refusals,
-            quiet: 0,
+            rest: Rest::default(),
         })
     }
 
@@ -224,10 +220,7 @@ impl Agent {
         let (at, now) = (Timestamp::now(), monotonic_ns());
         let second = (now / 1_000_000_000) as u32;
         let changed = snapshot.is_some();
-        self.quiet = if changed { 0 } else { self.quiet.saturating_add(1) };
-        if self.quiet == QUIET {
-            memory::give_back();
-        }
+        self.rest.note(changed);
         match snapshot {
             Some(snapshot) => self.publish(second, at, snapshot),
             // Only the time goes on: nobody who does not hold it pays for a copy.
