@@ -74,6 +74,11 @@ impl Holder {
         assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
     }
 
+    /// From now on it gets three times what another gets of a processor that they share.
+    pub(crate) fn favour(&self) {
+        rustix::process::setpriority_process(Some(self.0), -5).unwrap();
+    }
+
     /// Its state, as `/proc/PID/stat` has it.
     pub(crate) fn state(&self) -> char {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::books::{self, Books, Known};
+use super::client::Client;
 use super::events::Events;
 use super::namespace;
 use super::netstat::Counters;
@@ -58,6 +59,14 @@ impl Scene {
     /// Waits until the events so far satisfy a condition.
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Events) -> bool) {
         self.tracer().wait_in(self.netns, what, condition);
+    }
+
+    /// Waits until the events have that a client is established. That the kernel's queue has it is not enough
+    /// before it is accepted: on another processor the hook may still have to read the depth.
+    pub(crate) fn wait_established(&self, client: &Client) {
+        self.wait_for("a connection to be established", |events| {
+            events.of_client(client.address).count("established") == 1
+        });
     }
 
     fn tracer(&self) -> &Tracer {

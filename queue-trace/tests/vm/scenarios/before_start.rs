@@ -7,7 +7,6 @@ use crate::harness::family::Family;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::Place;
-use crate::harness::wait;
 
 const WAITING: u32 = 3;
 
@@ -18,7 +17,7 @@ pub(super) fn run(family: Family) {
     let scene = Scene::begin_with(Place::Outside, &[&server]);
     let attached = Instant::now();
     let late = Client::connect(server.address);
-    wait::until("the late one to be queued", || server.depth() == WAITING + 1);
+    scene.wait_established(&late);
     let _accepted = server.accept_all(early.len() + 1);
     let trace = scene.end(&[&server]);
 

@@ -12,7 +12,6 @@ use crate::harness::family::Family;
 use crate::harness::scene::Scene;
 use crate::harness::server::{Accepted, Server};
 use crate::harness::tracer::{Place, Trace};
-use crate::harness::wait;
 
 const CONNECTIONS: usize = 20;
 
@@ -28,7 +27,7 @@ pub(super) fn inside(family: Family) {
 fn watch(family: Family, place: Place) {
     let scene = Scene::begin(place);
     let server = Server::listen(family.loopback(8080), CONNECTIONS as i32);
-    let clients = serve(&server, server.address);
+    let clients = serve(&scene, &server, server.address);
     let trace = scene.end(&[&server]);
     assert_ordinary(&trace, &server, &clients);
 }
@@ -39,7 +38,7 @@ pub(super) fn dual_stack() {
     let scene = Scene::begin(Place::Outside);
     let socket = Server::bound_dual_stack(8080);
     let server = Server::start(socket, CONNECTIONS as i32);
-    let clients = serve(&server, Family::V4.loopback(8080));
+    let clients = serve(&scene, &server, Family::V4.loopback(8080));
     let trace = scene.end(&[&server]);
     assert_ordinary(&trace, &server, &clients);
     for event in trace.events.0.iter().filter(|event| event.client_address.is_some()) {
@@ -49,10 +48,10 @@ pub(super) fn dual_stack() {
 
 /// Connects and accepts, one by one: whoever waits in `accept()` on another processor takes a connection before
 /// its final ACK has been dealt with.
-fn serve(server: &Server, address: SocketAddr) -> Vec<(Client, Accepted)> {
+fn serve(scene: &Scene, server: &Server, address: SocketAddr) -> Vec<(Client, Accepted)> {
     let one = |_| {
         let client = Client::connect(address);
-        wait::until("a connection to be queued", || server.depth() == 1);
+        scene.wait_established(&client);
         (client, server.accept())
     };
     (0..CONNECTIONS).map(one).collect()
