@@ -36,6 +36,7 @@ pub(super) fn run(family: Family) {
     scene.wait_for("refusals", |events| events.count("syn_refused") == refused);
     // The one that is known gets in.
     let known = beyond.run(|| Client::connect(server.address));
+    scene.wait_established(&known);
     server.accept();
 
     let trace = scene.end_with(&[&server], wire.syns_sent() + 2);
