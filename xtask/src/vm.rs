@@ -12,7 +12,7 @@ use crate::{build, setup};
 pub(crate) mod archive;
 pub(crate) mod guest;
 pub(crate) mod kernel;
-mod machine;
+pub(crate) mod machine;
 mod modules;
 
 /// MiB; plenty for a guest whose files are all in memory.

@@ -20,6 +20,9 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::Run;
 
+/// What is said of a guest with a processor that does not get on.
+pub(crate) const STUCK: &str = "a processor of the guest is stuck";
+
 /// How many lines of the console are shown when a guest dies.
 const LAST_LINES: usize = 120;
 
@@ -111,6 +114,9 @@ impl Machine {
                     }
                     console.extend(bytes);
                     console.drain(..console.len().saturating_sub(1 << 16));
+                    if is_stuck(&console) {
+                        bail!("{STUCK}, see its console:{}", last_lines(&console));
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     bail!(
@@ -198,6 +204,19 @@ fn parse(control: &[u8]) -> Option<Report> {
     Some(Report { code: u8::try_from(number()?).ok()?, stdout: number()?, stderr: number()? })
 }
 
+/// Whether the kernel says of one of its processors that it has been in the same place for a minute or longer, which
+/// is three times what it begins to say so after.
+fn is_stuck(console: &VecDeque<u8>) -> bool {
+    let bytes: Vec<u8> = console.iter().copied().collect();
+    String::from_utf8_lossy(&bytes).lines().any(|line| {
+        let stuck = line.split_once("soft lockup - CPU#").and_then(|(_, rest)| {
+            let (_, time) = rest.split_once(" stuck for ")?;
+            time.split_once("s!")?.0.parse::<u32>().ok()
+        });
+        stuck.is_some_and(|seconds| seconds >= 60)
+    })
+}
+
 /// The end of the console, on lines of its own.
 fn last_lines(console: &VecDeque<u8>) -> String {
     let bytes: Vec<u8> = console.iter().copied().collect();
@@ -211,7 +230,19 @@ fn last_lines(console: &VecDeque<u8>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, parse};
+    use super::{Report, is_stuck, parse};
+
+    #[test]
+    fn a_processor_is_stuck_once_the_kernel_says_so_of_a_minute() {
+        let line = |seconds: u32| {
+            let text = format!(
+                "[ 1.0] watchdog: BUG: soft lockup - CPU#1 stuck for {seconds}s! [scenario:5463]\r\n"
+            );
+            text.into_bytes().into()
+        };
+        assert!(!is_stuck(&line(22)) && is_stuck(&line(67)));
+        assert!(!is_stuck(&b"rcu: INFO: rcu_preempt self-detected stall on CPU".to_vec().into()));
+    }
 
     #[test]
     fn a_report_counts_once_it_is_complete() {

@@ -76,6 +76,8 @@ pub(super) fn killed() {
 
 /// A disk of a few pages: 64 KiB.
 pub(super) fn full_disk() {
+    // It detaches while clients come.
+    program::on_first_processor();
     let place = Folder::make("full-disk");
     let mounted = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k", "none"])
