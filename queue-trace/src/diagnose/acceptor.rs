@@ -95,7 +95,8 @@ fn of(process: &Surroundings, watched_ns: u64) -> Option<Cause> {
     }
     if mostly(process.throttled_ns, THROTTLED) {
         Some(Cause::Throttled)
-    } else if mostly(process.delayed_ns, MOSTLY) {
+    } else if mostly(process.delayed_ns, MOSTLY) && process.delayed_ns >= process.ran_ns {
+        // Times of the scheduler begin a little before the interval and end a little after it: two can be half of it.
         Some(Cause::NoCpu)
     } else if mostly(process.ran_ns, MOSTLY) {
         Some(Cause::Busy)
@@ -221,6 +222,12 @@ mod tests {
         assert_eq!(told(delayed(SECOND / 2 - 1)), None);
         let ran = |ns| Surroundings { state: 'R', ran_ns: Some(ns), ..process() };
         assert_eq!(told(ran(SECOND / 2)), Some("busy"));
+        let both = |more| Surroundings {
+            delayed_ns: Some(SECOND / 2 + more),
+            ..ran(SECOND / 2 + SECOND / 10)
+        };
+        assert_eq!(told(both(0)), Some("busy"));
+        assert_eq!(told(both(SECOND / 10)), Some("waiting_for_a_cpu"));
         let blocked = |ns| Surroundings { state: 'D', blocked_ns: ns, ..process() };
         assert_eq!(told(blocked(None)), Some("uninterruptible"));
         // The scheduler knows whether it was so all the time.
