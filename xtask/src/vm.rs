@@ -12,8 +12,10 @@ use crate::{build, setup};
 pub(crate) mod archive;
 pub(crate) mod guest;
 pub(crate) mod kernel;
-pub(crate) mod machine;
+mod machine;
 mod modules;
+
+pub(crate) use machine::STUCK;
 
 /// MiB; plenty for a guest whose files are all in memory.
 const MEMORY: u32 = 1024;

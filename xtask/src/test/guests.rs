@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::processors::Processors;
 use super::tally::Tally;
-use crate::vm::{kernel, machine};
+use crate::vm::{STUCK, kernel};
 use crate::{build, command, setup, workspace};
 
 /// As many processors as the guests have together that run at a time, for two of our own: with more, none gets done
@@ -221,7 +221,7 @@ struct Astray(Tally, String);
 fn astray(log: &Path) -> Result<bool> {
     let log = std::fs::read(log)?;
     let log = String::from_utf8_lossy(&log);
-    let marks = ["int3: 0000 [#1]", "#PF: supervisor instruction fetch", machine::STUCK];
+    let marks = ["int3: 0000 [#1]", "#PF: supervisor instruction fetch", STUCK];
     Ok(marks.iter().any(|mark| log.contains(mark)))
 }
 

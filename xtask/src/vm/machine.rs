@@ -207,8 +207,7 @@ fn parse(control: &[u8]) -> Option<Report> {
 /// Whether the kernel says of one of its processors that it has been in the same place for a minute or longer, which
 /// is three times what it begins to say so after.
 fn is_stuck(console: &VecDeque<u8>) -> bool {
-    let bytes: Vec<u8> = console.iter().copied().collect();
-    String::from_utf8_lossy(&bytes).lines().any(|line| {
+    text(console).lines().any(|line| {
         let stuck = line.split_once("soft lockup - CPU#").and_then(|(_, rest)| {
             let (_, time) = rest.split_once(" stuck for ")?;
             time.split_once("s!")?.0.parse::<u32>().ok()
@@ -217,10 +216,15 @@ fn is_stuck(console: &VecDeque<u8>) -> bool {
     })
 }
 
+/// What the console has shown.
+fn text(console: &VecDeque<u8>) -> String {
+    let bytes: Vec<u8> = console.iter().copied().collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The end of the console, on lines of its own.
 fn last_lines(console: &VecDeque<u8>) -> String {
-    let bytes: Vec<u8> = console.iter().copied().collect();
-    let text = String::from_utf8_lossy(&bytes);
+    let text = text(console);
     let lines: Vec<_> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LAST_LINES)..]
         .iter()
