@@ -3,8 +3,8 @@
 use std::os::fd::AsRawFd;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
+use super::processor;
 use super::server::Server;
 
 /// What such a process does.
@@ -59,9 +59,7 @@ impl Holder {
 
     /// From now on it runs on the first processor only.
     pub(crate) fn on_first_processor(&self) {
-        let mut processors = CpuSet::new();
-        processors.set(0);
-        sched_setaffinity(Some(self.0), &processors).unwrap();
+        processor::keep_on(0, Some(self.0));
     }
 
     /// The same, and it gets what all others leave of it.

@@ -17,6 +17,7 @@ pub(crate) mod mptcp;
 pub(crate) mod namespace;
 pub(crate) mod netstat;
 pub(crate) mod packets;
+pub(crate) mod processor;
 pub(crate) mod program;
 pub(crate) mod scene;
 pub(crate) mod server;

@@ -2,7 +2,6 @@
 
 use std::process::{Command, Output};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 
 /// The program, found by `PATH`.
@@ -37,15 +36,6 @@ pub(crate) fn kernel_release() -> String {
 pub(crate) fn has_three_numbers(release: &str) -> bool {
     let mut parts = release.split(|c: char| !c.is_ascii_digit());
     (0..3).all(|_| parts.next().is_some_and(|part| part.parse::<u32>().is_ok()))
-}
-
-/// This thread, and what it starts from now on, runs on the first processor only. For a load that goes on while
-/// queue-trace attaches or detaches: QEMU before 8.1 may have another processor execute for ever what has just been
-/// patched (see `xtask/src/test/guests.rs`).
-pub(crate) fn on_first_processor() {
-    let mut processors = CpuSet::new();
-    processors.set(0);
-    sched_setaffinity(None, &processors).unwrap();
 }
 
 /// Runs it with these arguments in the calling thread's namespace.

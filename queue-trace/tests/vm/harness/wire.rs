@@ -10,11 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
-
 use super::family::Family;
 use super::namespace::ip;
 use super::packets::{self, Reply};
+use super::processor;
 use super::wait;
 
 const NAME: &str = "wire";
@@ -129,7 +128,7 @@ impl Wire {
     pub(crate) fn send_while(&self, packet: &[u8], action: impl FnOnce() + Send) {
         let (device, ready) = (&*self.device, &AtomicU32::new(0));
         let meet = move |processor| {
-            stay_on(processor);
+            processor::keep_on(processor, None);
             ready.fetch_add(1, Ordering::Relaxed);
             while ready.load(Ordering::Relaxed) < 2 {
                 std::hint::spin_loop();
@@ -198,13 +197,6 @@ impl Wire {
             }
         }
     }
-}
-
-/// Keeps the calling thread on one processor.
-fn stay_on(processor: usize) {
-    let mut processors = CpuSet::new();
-    processors.set(processor);
-    sched_setaffinity(None, &processors).expect("two processors");
 }
 
 /// Makes an open `/dev/net/tun` a device of the calling thread's namespace.
