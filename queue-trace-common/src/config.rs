@@ -23,10 +23,14 @@ pub const CONTROL: u32 = u32::MAX - 1;
 pub const PASSES: u32 = u32::MAX - 2;
 
 /// Room for what is known of a pass; whole cache lines, and a power of two.
-pub const PASS_BYTES: usize = 2048;
+pub const PASS_BYTES: usize = 4096;
 
 /// What stands for the number of the kernel function [`Config::cast`] in an instruction that calls it.
 pub const CAST: u32 = 0x71_74_6b_66;
+
+/// What stands in an instruction that loads from memory, as its offset, until user space writes that of a member of a
+/// kernel structure there: this, and which one of [`Offsets`] it is. Nothing of ours is as long as this.
+pub const MEMBER: i16 = 0x7000;
 
 /// Which member of [`Config`] a constant is: its offset and its size in bytes.
 #[must_use]
@@ -92,6 +96,10 @@ offsets! {
     timer,
     /// `tcp_request_sock.snt_synack`, u64, microseconds of the monotonic clock.
     synack_time,
+    /// `tcp_request_sock.is_mptcp`, a bool in a byte of its own; missing without `CONFIG_MPTCP`.
+    is_mptcp,
+    /// `tcp_request_sock.drop_req`, likewise: no connection of its own comes of an MPTCP request.
+    drop_request,
     /// `tcp_sock.rcvq_space.time`, u64, microseconds of the monotonic clock.
     entry_time,
     /// `tcp_sock.srtt_us`, u32, eighths of microseconds.
@@ -159,10 +167,9 @@ offsets! {
     syn_queue_full_cookies,
     /// Index of `LINUX_MIB_SYNCOOKIESSENT`.
     cookies_sent,
-    /// Index of `LINUX_MIB_TCPFASTOPENCOOKIEREQD`.
-    fastopen_cookie_requests,
-    /// Index of `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW`.
-    fastopen_overflows,
+    /// Index of `LINUX_MIB_TCPFASTOPENPASSIVEFAIL`, which `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW` and
+    /// `LINUX_MIB_TCPFASTOPENCOOKIEREQD` follow; missing where they do not.
+    fastopen_counters,
     /// Index of `LINUX_MIB_TCPMIGRATEREQSUCCESS`; missing before 5.14.
     migrate_successes,
     /// Index of `LINUX_MIB_TCPMIGRATEREQFAILURE`; missing before 5.14.
@@ -183,13 +190,13 @@ pub struct Config {
     pub ports: [u16; MAX_PORTS],
     /// How many of `ports` count; 0: every port.
     pub port_count: u32,
-    /// 1: tell a full SYN queue from a full accept queue by this CPU's MIB slot, because the kernel
-    /// has no `tcp_syn_flood_action` to hook.
-    pub syn_by_mib: u32,
-    /// 1: tell by the MIB slot whether a cookie was sent; 0: by whether one was made.
-    pub cookie_by_mib: u32,
-    /// 1: a SYN can still be dropped after its cookie was counted as sent (`CONFIG_TCP_AO`).
+    /// What of this CPU's MIB slot tells what became of a SYN; bits of [`group`].
+    pub syn_groups: u32,
+    /// 1: a cookie that was counted as sent may yet be dropped (`CONFIG_TCP_AO`).
     pub cookie_can_drop: u32,
+    /// 1: a handshake that ends is told by what `tcp_check_req` returns and by how the request is dropped; 0: by
+    /// `inet_csk_complete_hashdance`.
+    pub hashdance_by_return: u32,
     /// 1: from pass to pass it is known what the MIB slots are; see the kernel side's `ledger`.
     pub ledgers: u32,
     /// 1: tell an overflow at the final ACK by the MIB slot; 0: by how far the kernel got.
@@ -228,9 +235,9 @@ impl Config {
         offsets: Offsets::NONE,
         ports: [0; MAX_PORTS],
         port_count: 0,
-        syn_by_mib: 0,
-        cookie_by_mib: 0,
+        syn_groups: 0,
         cookie_can_drop: 0,
+        hashdance_by_return: 0,
         ledgers: 0,
         ack_by_mib: 0,
         no_graft: 0,
@@ -247,6 +254,22 @@ impl Config {
     };
 }
 
+/// What is read together of a MIB slot, and why for a SYN.
+pub mod group {
+    /// `ListenOverflows` and `ListenDrops`: a SYN can still be dropped after its cookie was counted as sent, and Fast
+    /// Open that fails may raise them before the SYN is queued.
+    pub const REFUSALS: u32 = 1 << 0;
+    /// `TCPReqQFullDoCookies` and `TCPReqQFullDrop`: the kernel has no `tcp_syn_flood_action` to hook, which would
+    /// tell a full SYN queue from a full accept queue.
+    pub const SYN_QUEUE: u32 = 1 << 1;
+    /// `SyncookiesSent`: it tells whether a cookie was sent; without it, that one was made does.
+    pub const COOKIES: u32 = 1 << 2;
+    /// `TCPFastOpenPassiveFail`, `TCPFastOpenListenOverflow` and `TCPFastOpenCookieReqd`: `tcp_try_fastopen` is not
+    /// hooked.
+    pub const FASTOPEN: u32 = 1 << 3;
+}
+
+const _: () = assert!(size_of::<Offsets>() / size_of::<u32>() <= (i16::MAX - MEMBER) as usize);
 const _: () = assert!(size_of::<Config>().is_multiple_of(8));
 
 #[cfg(feature = "user")]

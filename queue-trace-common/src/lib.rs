@@ -14,7 +14,8 @@ mod record;
 mod thread;
 
 pub use config::{
-    CAST, CONTROL, Config, MARK, MAX_PORTS, MISSING, Offsets, PASS_BYTES, PASSES, THIS_CPU, place,
+    CAST, CONTROL, Config, MARK, MAX_PORTS, MEMBER, MISSING, Offsets, PASS_BYTES, PASSES, THIS_CPU,
+    group, place,
 };
 pub use histogram::{BUCKETS, DIGITS, Histogram, below_ns, bucket, bucket_by};
 pub use listener::{

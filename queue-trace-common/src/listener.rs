@@ -187,8 +187,10 @@ pub struct Control {
     pub period: u32,
     /// How many listeners have closed, and [`Self::SHARED`]. Written by the kernel side.
     pub closings: u64,
+    /// 1 once a queue has been full. Written by the kernel side, which looks for the end of such a time only then.
+    pub ever_full: u64,
     /// Filler, so that nobody else's writing takes the cache line away.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 
 impl Control {

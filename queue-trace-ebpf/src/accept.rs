@@ -2,11 +2,11 @@
 
 use queue_trace_common::Outcome;
 
-use crate::config::{has, offset};
+use crate::config::{has, member, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
-use crate::pass::{self, Kind};
+use crate::pass::{self, Kind, seen};
 use crate::report::Timed;
 use crate::{entry, listener, maps, migrate, packet, report, workers};
 
@@ -22,7 +22,7 @@ pub fn subflow<M: Memory>(sk: *const u8) -> *const u8 {
         return sk;
     }
     // SAFETY: `sk` is a socket.
-    if unsafe { M::read::<u16>(sk, offset!(protocol)) } == MPTCP { first_subflow(sk) } else { sk }
+    if unsafe { member!(M, sk, protocol: u16) } == MPTCP { first_subflow(sk) } else { sk }
 }
 
 /// The first TCP socket of an MPTCP socket.
@@ -39,13 +39,18 @@ pub fn first_subflow(sk: *const u8) -> *const u8 {
 pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) {
     gauge::left::<Probed>(listener, sk, Queue::Accept);
     // SAFETY: `child` is a socket.
-    let state: u8 = unsafe { M::read(child, offset!(state)) };
+    let state: u8 = unsafe { member!(M, child, state) };
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
+    if state == TCP_CLOSE {
+        report::count(listener, Outcome::AcceptedReset);
+    } else {
+        report::count(listener, Outcome::Accepted);
+    }
     let now_ns = report::now();
     let wait_ns = entry::waited_ns::<M>(child, now_ns);
-    report::time(listener, Timed::Wait, wait_ns, wait_ns / 1000);
+    report::time(listener, Timed::Wait, wait_ns, report::microseconds(wait_ns));
     workers::accepted(listener);
-    report::report_at::<Probed>(listener, sk, outcome, now_ns, |record| {
+    report::stream::<Probed>(listener, sk, outcome, now_ns, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;
@@ -58,8 +63,12 @@ pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8)
     if !maps::armed() {
         return;
     }
-    // Called from within a pass when a child could not be queued: it never waited.
-    let Some(pass) = pass::within(Kind::None) else { return };
+    let Some(pass) = pass::current() else { return };
+    if pass.kind != Kind::None as u32 {
+        // A child that could not be queued: it never waited.
+        pass.seen |= seen::QUEUE_CLOSED;
+        return;
+    }
     if pass.clone != 0 && pass.clone == request as u64 {
         let former = migrate::lost::<M>(pass, sk);
         abandon::<Probed, M>(former, child);
@@ -83,5 +92,5 @@ fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
 #[inline(always)]
 pub fn sock_of(socket: *const u8) -> *const u8 {
     // SAFETY: `socket` is a typed argument.
-    unsafe { Typed::read::<u64>(socket, offset!(socket_sk)) as *const u8 }
+    unsafe { member!(Typed, socket, socket_sk: u64) as *const u8 }
 }

@@ -2,11 +2,11 @@
 //!
 //! Calls for Fast Open children (`fastopen` set) are no passes: they can run in process context.
 
-use queue_trace_common::Outcome;
+use queue_trace_common::{Outcome, group};
 
-use crate::config::{config, offset};
+use crate::config::{config, has, member, offset};
 use crate::gauge::{self, Queue};
-use crate::ledger::{self, group};
+use crate::ledger;
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::Counts;
@@ -48,33 +48,69 @@ pub fn hashdance<M: Memory>(request: *const u8, own: bool) {
         pass.seen |= seen::HASHDANCE_LOST;
         return;
     }
+    ends::<M>(pass, request);
+}
+
+/// The handshake of this request ends.
+#[inline(always)]
+fn ends<M: Memory>(pass: &mut Pass, request: *const u8) {
     pass.seen |= seen::HASHDANCE;
     // SAFETY: `request` is a TCP request; the time lies behind the declared `request_sock`.
     unsafe {
-        let again = M::read::<u8>(request, offset!(retransmits)) != 0;
+        let again = member!(M, request, retransmits: u8) != 0;
         pass.request.synack_us =
             if again { M::read_tcp_request(request, offset!(synack_time)) } else { 0 };
     }
 }
 
-/// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing.
+/// A request is dropped that the hash of half-open requests does not hold any more. Within `tcp_check_req` that is the
+/// hashdance, because the child has taken the request's place there already (`inet_ehash_nolisten`); unless the child is
+/// none of the listener's (`rsk_drop_req`), or another CPU dropped the request before, of which nothing comes.
 #[inline(always)]
-pub fn leave<M: Memory>(sk: *const u8, skb: *const u8, request: *const u8, returned: *const u8) {
-    let Some(pass) = pass::close(Kind::Ack) else { return };
-    let outcome = outcome::<M>(pass, skb, returned as u64, returned == sk);
-    if config!(verify) != 0 {
-        let now = Counts::read(pass.ledgers.current().slots());
-        verify(&now.since(&pass.mib), outcome);
+pub fn unhashed<M: Memory>(request: *const u8) {
+    let Some(pass) = pass::within(Kind::Ack) else { return };
+    // SAFETY: `request` is a TCP request; these lie behind the declared `request_sock`.
+    let joins = unsafe {
+        has!(drop_request)
+            && M::read_tcp_request::<u8>(request, offset!(is_mptcp)) != 0
+            && M::read_tcp_request::<u8>(request, offset!(drop_request)) != 0
+    };
+    if !joins {
+        ends::<M>(pass, request);
     }
+}
+
+/// `tcp_check_req` returns `returned`: the child, the listener itself, or nothing. `stolen` is where it says whether another
+/// CPU has the request; only asked for where the hashdance is not hooked.
+#[inline(always)]
+pub fn leave<M: Memory>(
+    sk: *const u8,
+    skb: *const u8,
+    request: *const u8,
+    stolen: impl FnOnce() -> *const u8,
+    returned: *const u8,
+) {
+    let Some(pass) = pass::close(Kind::Ack) else { return };
     let listener = pass.listener::<M>(sk);
+    if !returned.is_null() && pass.seen & (seen::HASHDANCE | seen::MIGRATING) == seen::HASHDANCE {
+        // The most frequent by far; a way of its own, on which the compiler knows the outcome.
+        check(pass, Outcome::Established);
+        gauge::entered::<M>(listener, pass.now.period(), sk, Queue::Accept);
+        gauge::left::<M>(listener, sk, Queue::Syn);
+        return tell::<M, M>(listener, sk, skb, returned, Outcome::Established, &pass.request);
+    }
+    let outcome = if returned.is_null() {
+        nothing::<M>(pass, skb, stolen)
+    } else if returned == sk {
+        Outcome::AckBadNumber
+    } else if pass.saw(seen::HASHDANCE) {
+        Outcome::Established
+    } else {
+        Outcome::SubflowJoined
+    };
+    check(pass, outcome);
     if matches!(outcome, Outcome::Established) {
         gauge::entered::<M>(listener, pass.now.period(), sk, Queue::Accept);
-        if !pass.saw(seen::MIGRATING) {
-            // The most frequent by far; a way of its own, on which the compiler knows the outcome.
-            gauge::left::<M>(listener, sk, Queue::Syn);
-            let outcome = Outcome::Established;
-            return tell::<M, M>(listener, sk, skb, returned, outcome, &pass.request);
-        }
     }
     if pass.saw(seen::HASHDANCE | seen::REQUEST_DROPPED) {
         gauge::left::<M>(listener, sk, Queue::Syn);
@@ -137,34 +173,35 @@ fn tell<L: Memory, M: Memory>(
     });
 }
 
+/// What became of the segment where `tcp_check_req` returns nothing.
 #[inline(always)]
-fn outcome<M: Memory>(
+fn nothing<M: Memory>(
     pass: &mut Pass,
     skb: *const u8,
-    returned: u64,
-    is_listener: bool,
+    stolen: impl FnOnce() -> *const u8,
 ) -> Outcome {
-    if is_listener {
-        return Outcome::AckBadNumber;
-    }
-    if returned != 0 {
-        return if pass.saw(seen::HASHDANCE) {
-            Outcome::Established
-        } else {
-            Outcome::SubflowJoined
-        };
-    }
-    if pass.saw(seen::HASHDANCE) {
+    let by_return = config!(hashdance_by_return) != 0;
+    // Where the hashdance is not hooked, what looks like it is one only if the child was made and forgotten.
+    if pass.saw(seen::HASHDANCE) && (!by_return || pass.saw(seen::QUEUE_CLOSED)) {
         Outcome::AckClosing
     } else if pass.saw(seen::HASHDANCE_LOST) {
         Outcome::AckLostRace
     } else if let Some(overflow) = tried(pass) {
         no_child(pass, overflow)
+    } else if by_return && is_set(stolen()) {
+        Outcome::AckLostRace
     } else if pass.saw(seen::REQUEST_DROPPED) {
         Outcome::ExpiredReset
     } else {
         no_try::<M>(pass, skb)
     }
+}
+
+/// Whether a `bool` of the caller's is set.
+#[inline(always)]
+fn is_set(flag: *const u8) -> bool {
+    // SAFETY: the kernel's own variable.
+    unsafe { Probed::read::<u8>(flag, 0) != 0 }
 }
 
 /// Whether the kernel tried to make a child, and if so, whether it found no room in the accept queue.
@@ -217,8 +254,13 @@ fn handshake_us<M: Memory>(child: *const u8, synack_us: u64) -> u64 {
     u64::from(rtt >> 3)
 }
 
+/// Compares the outcome with what the kernel counted.
 #[inline(always)]
-fn verify(moved: &Counts, outcome: Outcome) {
+fn check(pass: &mut Pass, outcome: Outcome) {
+    if config!(verify) == 0 {
+        return;
+    }
+    let moved = Counts::read(pass.ledgers.current().slots()).since(&pass.mib);
     let (overflows, drops) = match outcome {
         Outcome::AckAcceptQueueFull | Outcome::AckAcceptQueueFullReset => (1, 1),
         Outcome::AckChildFailed | Outcome::AckChildFailedReset => (0, 1),

@@ -49,7 +49,22 @@ macro_rules! has {
     };
 }
 
-pub(crate) use {config, constant, has, offset};
+/// Reads a member of the structure at an address; where the verifier knows the pointer, with the offset in the
+/// instruction that loads.
+macro_rules! member {
+    ($memory:ty, $base:expr, $member:ident) => {
+        <$memory as $crate::memory::Memory>::member::<
+            _,
+            { core::mem::offset_of!(queue_trace_common::Offsets, $member) / size_of::<u32>() },
+        >($base)
+    };
+    ($memory:ty, $base:expr, $member:ident: $type:ty) => {{
+        let value: $type = $crate::config::member!($memory, $base, $member);
+        value
+    }};
+}
+
+pub(crate) use {config, constant, has, member, offset};
 
 /// How many bytes a member has.
 pub const fn size_of_member<T>(_: fn(&Config) -> &T) -> usize {

@@ -1,10 +1,10 @@
 //! What became of an ACK that no half-open request explains: `cookie_v4_check`, `cookie_v6_check`.
 
-use queue_trace_common::Outcome;
+use queue_trace_common::{Outcome, group};
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
-use crate::ledger::{self, group};
+use crate::ledger;
 use crate::memory::Memory;
 use crate::pass::{self, Kind, Pass, seen};
 use crate::{packet, report};

@@ -8,7 +8,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use queue_trace_common::FullTime;
 
-use crate::config::offset;
+use crate::config::{member, offset};
 use crate::listener::Listener;
 use crate::maps;
 use crate::memory::Memory;
@@ -30,9 +30,9 @@ pub enum Queue {
 unsafe fn depth<M: Memory>(sk: *const u8, queue: Queue) -> (u32, u32) {
     // SAFETY: the caller's promise.
     unsafe {
-        let limit = M::read(sk, offset!(limit));
+        let limit = member!(M, sk, limit);
         match queue {
-            Queue::Accept => (M::read(sk, offset!(accept_depth)), limit),
+            Queue::Accept => (member!(M, sk, accept_depth), limit),
             Queue::Syn => (syn_depth::<M>(sk), limit),
         }
     }
@@ -47,10 +47,10 @@ pub unsafe fn accept_depth<M: Memory>(sk: *const u8) -> (u32, u32) {
     // SAFETY: the caller's promise.
     unsafe {
         if !M::DIRECT && offset!(limit) == offset!(accept_depth) + size_of::<u32>() {
-            let [depth, limit] = M::read(sk, offset!(accept_depth));
+            let [depth, limit] = member!(M, sk, accept_depth);
             return (depth, limit);
         }
-        (M::read(sk, offset!(accept_depth)), M::read(sk, offset!(limit)))
+        (member!(M, sk, accept_depth), member!(M, sk, limit))
     }
 }
 
@@ -108,6 +108,7 @@ fn deepened<M: Memory>(listener: Listener, period: u32, sk: *const u8, queue: Qu
         return;
     }
     let Some((since, _)) = state(listener, queue) else { return };
+    maps::full();
     // SAFETY: aligned words of a map that others write too (module comment).
     unsafe {
         if since.read_volatile() != 0 {
@@ -124,6 +125,10 @@ fn deepened<M: Memory>(listener: Listener, period: u32, sk: *const u8, queue: Qu
 /// Something left the queue: the end of a time when it was full.
 #[inline(always)]
 pub fn left<M: Memory>(listener: Listener, sk: *const u8, queue: Queue) {
+    // Asked now, and not when the pass began: before it becomes full, the kernel has taken away what left.
+    if !maps::ever_full() {
+        return;
+    }
     let Some((since, total)) = state(listener, queue) else { return };
     // SAFETY: aligned words of a map that others write too (module comment).
     unsafe {

@@ -8,10 +8,11 @@
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 
-use crate::config::{config, has, offset};
+use crate::config::{config, has, member, offset};
 use crate::listener::{self, Listener};
 use crate::memory::{Memory, Probed};
-use crate::{accept, accept_error, maps, pass};
+use crate::pass::{self, Pass};
+use crate::{accept, accept_error, maps};
 
 /// `IPPROTO_TCP`.
 const TCP: u16 = 6;
@@ -20,8 +21,8 @@ const TCP: u16 = 6;
 /// unless the task is preempted in between.
 #[inline(always)]
 pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
-    let sk = accept::subflow::<M>(sk);
     if config!(no_graft) != 0 {
+        let sk = accept::subflow::<M>(sk);
         if maps::armed() && !child.is_null() {
             let subflow = accept::subflow::<Probed>(child);
             if protocol::<Probed>(subflow) == TCP {
@@ -37,14 +38,27 @@ pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
 #[inline(always)]
 pub fn accepted<M: Memory>(child: *const u8) {
     let (Some(now), Some(pass)) = (maps::counting(), pass::current()) else { return };
-    let [sk, taken] = pass.taken;
     // Sockets of other protocols are accepted and grafted too.
     let protocol = protocol::<M>(child);
-    let mptcp = has!(first_subflow) && protocol == accept::MPTCP;
-    if protocol != TCP && !mptcp {
-        return;
+    if protocol == TCP {
+        let (listener, sk) = of(pass, now.closings, child, child);
+        accept::accepted::<M>(listener, sk, child);
+    } else if has!(first_subflow) && protocol == accept::MPTCP {
+        let subflow = accept::first_subflow(child);
+        let (listener, sk) = of(pass, now.closings, child, subflow);
+        accept::accepted::<Probed>(listener, sk, subflow);
     }
-    let subflow = if mptcp { accept::first_subflow(child) } else { child };
+}
+
+/// The listener that a child was taken from; `subflow` is the child's TCP socket.
+#[inline(always)]
+fn of(
+    pass: &mut Pass,
+    closings: u64,
+    child: *const u8,
+    subflow: *const u8,
+) -> (Listener, *const u8) {
+    let [sk, taken] = pass.taken;
     let sk = if taken == child as u64 {
         // The next child at this address may be another listener's.
         pass.taken[1] = 0;
@@ -52,22 +66,21 @@ pub fn accepted<M: Memory>(child: *const u8) {
     } else {
         caller(subflow).unwrap_or(core::ptr::null())
     };
-    let listener = if sk.is_null() {
-        Listener::rest()
-    } else {
-        listener::find_again::<Probed>(&mut pass.last, now.closings, sk)
-    };
-    if mptcp {
-        accept::accepted::<Probed>(listener, sk, subflow);
-    } else {
-        accept::accepted::<M>(listener, sk, child);
+    if sk.is_null() {
+        return (Listener::rest(), sk);
     }
+    if let Some(listener) = pass.last.is(sk, closings) {
+        return (listener, sk);
+    }
+    // That of an MPTCP listener is another socket.
+    let sk = accept::subflow::<Probed>(sk);
+    (listener::find_again::<Probed>(&mut pass.last, closings, sk), sk)
 }
 
 #[inline(always)]
 fn protocol<M: Memory>(child: *const u8) -> u16 {
     // SAFETY: `child` is a socket.
-    unsafe { M::read(child, offset!(protocol)) }
+    unsafe { member!(M, child, protocol) }
 }
 
 /// The listener that the current task calls `accept()` on: the call's first argument is its

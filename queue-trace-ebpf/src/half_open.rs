@@ -2,7 +2,7 @@
 
 use queue_trace_common::{Outcome, Record};
 
-use crate::config::{config, offset};
+use crate::config::{config, member, offset};
 use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
 use crate::pass::{self, Kind, Pass, seen};
@@ -67,7 +67,7 @@ pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
     // SAFETY: `request` is a half-open request and holds its listener.
     let (sk, sent) = unsafe {
         let sk = Probed::read::<u64>(request, offset!(listener)) as *const u8;
-        (sk, u32::from(M::read::<u8>(request, offset!(retransmits))))
+        (sk, u32::from(member!(M, request, retransmits: u8)))
     };
     let number = if config!(counts_retransmit) != 0 { sent } else { sent + 1 };
     let outcome = if result == 0 { Outcome::SynackRetransmit } else { Outcome::SynackUnsendable };
@@ -82,6 +82,9 @@ pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
 #[inline(always)]
 pub fn dropped<M: Memory>(sk: *const u8, request: *const u8, by_timer: bool, unlinked: bool) {
     if !unlinked {
+        if config!(hashdance_by_return) != 0 {
+            ack::unhashed::<M>(request);
+        }
         return;
     }
     let Some(pass) = pass::current() else { return };
@@ -97,7 +100,7 @@ pub fn dropped<M: Memory>(sk: *const u8, request: *const u8, by_timer: bool, unl
     // SAFETY: `request` is a half-open request.
     let (synack_us, detail) = unsafe {
         let acked = Probed::read::<u8>(request, offset!(acked)) as u32 & config!(acked_mask) != 0;
-        let retransmits = u32::from(M::read::<u8>(request, offset!(retransmits)));
+        let retransmits = u32::from(member!(M, request, retransmits: u8));
         let detail = retransmits | u32::from(acked) << Record::ACKED_SHIFT;
         (M::read_tcp_request(request, offset!(synack_time)), detail)
     };

@@ -10,23 +10,15 @@
 //! passes. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
 //! (`Config::ledgers`): each pass reads at its beginning.
 
-use crate::config::{config, offset};
+use queue_trace_common::group;
+
+use crate::config::{config, member};
 use crate::memory::Memory;
-use crate::mib::{self, Counts, Refusals, SynQueue};
+use crate::mib::{self, Counts, Fastopen, Refusals, SynQueue};
 use crate::pass::Pass;
 
 /// Namespaces that are remembered on a CPU; a power of two.
 const LEDGERS: usize = 16;
-
-/// What is read together; bits of [`Ledger::known`].
-pub mod group {
-    /// [`super::Ledger::refusals`].
-    pub const REFUSALS: u32 = 1 << 0;
-    /// [`super::Ledger::syn_queue`].
-    pub const SYN_QUEUE: u32 = 1 << 1;
-    /// [`super::Ledger::cookies_sent`].
-    pub const COOKIES: u32 = 1 << 2;
-}
 
 /// This CPU's counters of one namespace as they were last seen.
 #[repr(C)]
@@ -44,6 +36,8 @@ pub struct Ledger {
     pub syn_queue: SynQueue,
     /// `SyncookiesSent`.
     pub cookies_sent: u64,
+    /// Of Fast Open.
+    pub fastopen: Fastopen,
     /// Which of them are known; bits of [`group`].
     known: u32,
     /// Filler.
@@ -108,6 +102,13 @@ impl Ledger {
         self.known &= !group::REFUSALS;
     }
 
+    /// The accept queue was found full, once: it is known by how much that raises what is known.
+    #[inline(always)]
+    pub fn overflowed(&mut self) {
+        self.refusals.overflows += 1;
+        self.refusals.drops += 1;
+    }
+
     /// How far `ListenDrops` and `ListenOverflows` moved since they were last seen: whether at all.
     #[inline(always)]
     pub fn refused(&mut self) -> Refused {
@@ -145,6 +146,9 @@ pub fn begin<M: Memory>(pass: &mut Pass, sk: *const u8, wanted: u32) {
     if missing & group::COOKIES != 0 {
         ledger.cookies_sent = mib::cookies_sent(slots);
     }
+    if missing & group::FASTOPEN != 0 {
+        ledger.fastopen = Fastopen::read(slots);
+    }
     ledger.known |= missing;
 }
 
@@ -160,11 +164,11 @@ pub fn identify<M: Memory>(pass: &mut Pass, sk: *const u8) {
         (ledgers.socket, ledgers.closings) = (sk as u64, closings);
     }
     // SAFETY: `sk` is a socket.
-    let net = unsafe { M::read::<u64>(sk, offset!(net)) } as *const u8;
+    let net = unsafe { member!(M, sk, net: u64) } as *const u8;
     let mut identity = 0;
     if config!(ledgers) != 0 {
         // SAFETY: as above.
-        let mix: u32 = unsafe { M::read(net, offset!(hash_mix)) };
+        let mix: u32 = unsafe { member!(M, net, hash_mix) };
         identity = u64::from(mix) | u64::from(ledgers.epoch) << 32;
         ledgers.current = mix;
         let ledger = ledgers.current();

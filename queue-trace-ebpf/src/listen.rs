@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use queue_trace_common::{ListenerInfo, MISSING, NOT_SEEN, Outcome};
 
-use crate::config::{has, offset};
+use crate::config::{has, member, offset};
 use crate::listener::{self, Opener};
 use crate::memory::{Memory, Probed};
 use crate::{maps, report};
@@ -50,7 +50,7 @@ fn somaxconn<M: Memory>(sk: *const u8) -> u32 {
     }
     // SAFETY: `sk` is a socket.
     unsafe {
-        let net = M::read::<u64>(sk, offset!(net)) as *const u8;
+        let net = member!(M, sk, net: u64) as *const u8;
         Probed::read(net, offset!(somaxconn))
     }
 }
@@ -114,7 +114,7 @@ pub fn listened<M: Memory>(sk: *const u8) {
 unsafe fn granted<M: Memory>(sk: *const u8, info: &mut ListenerInfo, asked: u32) -> u32 {
     let former = info.limit;
     // SAFETY: `sk` is a listening socket.
-    info.limit = unsafe { M::read(sk, offset!(limit)) };
+    info.limit = unsafe { member!(M, sk, limit) };
     info.asked = asked;
     info.somaxconn = somaxconn::<M>(sk);
     former

@@ -6,7 +6,7 @@ use queue_trace_common::{
     MAX_PORTS, MISSING, NOT_SEEN,
 };
 
-use crate::config::{config, has, offset};
+use crate::config::{config, has, member, offset};
 use crate::maps;
 use crate::memory::{Memory, Probed};
 use crate::packet::{AF_INET6, put, put_all, words};
@@ -33,7 +33,13 @@ impl Listener {
     /// The listener of a slot.
     #[inline(always)]
     pub fn new(slot: u32, flags: u32) -> Self {
-        let counters = maps::counters(slot).unwrap_or(core::ptr::null_mut());
+        Self::at(slot, flags, maps::place(slot))
+    }
+
+    /// The same where it is known where its counters on this CPU stand.
+    #[inline(always)]
+    fn at(slot: u32, flags: u32, place: u32) -> Self {
+        let counters = maps::counters(place).unwrap_or(core::ptr::null_mut());
         Self { slot, flags, counters }
     }
 
@@ -78,14 +84,21 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
 /// `closings` is as read when the pass began, or later.
 #[inline(always)]
 pub fn find_again<M: Memory>(last: &mut Last, closings: u64, sk: *const u8) -> Listener {
-    if last.socket == sk as u64 && last.closings == closings {
-        return Listener::new(last.slot, last.flags);
+    if let Some(listener) = last.is(sk, closings) {
+        return listener;
     }
     // Read before: whoever closes takes the entry away first and counts then.
     match known(sk) {
         Some(listener) => {
             let Listener { slot, flags, .. } = listener;
-            *last = Last { socket: sk as u64, closings, slot, flags };
+            *last = Last {
+                socket: sk as u64,
+                closings,
+                slot,
+                flags,
+                place: maps::place(slot),
+                reserved: 0,
+            };
             listener
         }
         None => find::<M>(sk),
@@ -103,6 +116,19 @@ pub struct Last {
     pub slot: u32,
     /// As in [`Listener`].
     pub flags: u32,
+    /// Where its counters on this CPU stand.
+    pub place: u32,
+    /// Filler.
+    pub reserved: u32,
+}
+
+impl Last {
+    /// The listener, if it is of this socket.
+    #[inline(always)]
+    pub fn is(&self, sk: *const u8, closings: u64) -> Option<Listener> {
+        (self.socket == sk as u64 && self.closings == closings)
+            .then(|| Listener::at(self.slot, self.flags, self.place))
+    }
 }
 
 /// The entry of a listener that has not closed, if we have met it.
@@ -131,7 +157,7 @@ fn closed(sk: *const u8) -> u64 {
 #[inline(always)]
 fn listens<M: Memory>(sk: *const u8) -> bool {
     // SAFETY: `sk` is a socket.
-    unsafe { M::read::<u8>(sk, offset!(state)) == TCP_LISTEN }
+    unsafe { member!(M, sk, state: u8) == TCP_LISTEN }
 }
 
 /// Gives a socket a slot of its own.
@@ -180,28 +206,28 @@ pub fn close(sk: *const u8, listener: Listener) {
 fn describe<M: Memory>(sk: *const u8, opener: &Opener, info: &mut ListenerInfo) {
     // SAFETY: `sk` is a socket in LISTEN.
     unsafe {
-        let family: u16 = M::read(sk, offset!(family));
-        let net = M::read::<u64>(sk, offset!(net)) as *const u8;
+        let family: u16 = member!(M, sk, family);
+        let net = member!(M, sk, net: u64) as *const u8;
         info.socket = sk as u64;
-        info.cookie = M::read(sk, offset!(cookie));
+        info.cookie = member!(M, sk, cookie);
         info.opened_ns = bpf_ktime_get_ns();
         info.closed_ns = 0;
         info.address = [0; 16];
         if family == AF_INET6 {
             put_all(&mut info.address, words::<M>(sk, offset!(local_v6)));
         } else {
-            put(&mut info.address, 0, M::read(sk, offset!(local_v4)));
+            put(&mut info.address, 0, member!(M, sk, local_v4));
         }
         info.comm = opener.comm;
         info.pid = opener.pid;
         info.netns = Probed::read(net, offset!(netns));
         info.netns_cookie =
             if has!(netns_cookie) { Probed::read(net, offset!(netns_cookie)) } else { 0 };
-        info.device = M::read(sk, offset!(device));
-        info.limit = M::read(sk, offset!(limit));
+        info.device = member!(M, sk, device);
+        info.limit = member!(M, sk, limit);
         info.asked = NOT_SEEN;
         info.somaxconn = MISSING;
-        info.port = M::read(sk, offset!(local_port));
+        info.port = member!(M, sk, local_port);
         info.family = family;
         info.reserved = 0;
     }

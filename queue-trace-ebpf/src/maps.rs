@@ -55,10 +55,16 @@ pub const RING_BYTES: u32 = 4 << 20;
 #[map]
 static TROUBLES: Array<Troubles> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// This CPU's counters of a slot.
+/// Where this CPU's counters of a slot stand.
 #[inline(always)]
-pub fn counters(slot: u32) -> Option<*mut Counters> {
-    COUNTERS.get_ptr_mut(slot * config!(cpus) + this_cpu())
+pub fn place(slot: u32) -> u32 {
+    slot * config!(cpus) + this_cpu()
+}
+
+/// The counters that stand there.
+#[inline(always)]
+pub fn counters(place: u32) -> Option<*mut Counters> {
+    COUNTERS.get_ptr_mut(place)
 }
 
 /// This CPU's troubles.
@@ -180,6 +186,24 @@ impl Now {
 #[inline(always)]
 pub fn share() {
     change_closings(|closings| closings | Control::SHARED);
+}
+
+/// Whether a queue has ever been full.
+#[inline(always)]
+pub fn ever_full() -> bool {
+    // SAFETY: an aligned word.
+    unsafe { (&raw const (*control()).ever_full).read_volatile() != 0 }
+}
+
+/// A queue is full.
+#[inline(always)]
+pub fn full() {
+    // SAFETY: an aligned word, written once by any CPU.
+    unsafe {
+        if !ever_full() {
+            (&raw mut (*control()).ever_full).write_volatile(1);
+        }
+    }
 }
 
 /// A listener has closed. Of two that close at once one may be lost, and yet neither finds what it counted before

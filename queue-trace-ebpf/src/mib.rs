@@ -10,7 +10,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_this_cpu_ptr;
 
-use crate::config::{config, constant, offset};
+use crate::config::{config, constant, member, offset};
 use crate::maps;
 use crate::memory::{Memory, Probed};
 
@@ -48,18 +48,16 @@ pub struct SynQueue {
     pub drops: u64,
 }
 
-/// The counters that a Fast Open attempt can raise.
+/// The counters of Fast Open, which nothing but `tcp_try_fastopen` raises.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-pub struct FastopenCounts {
-    /// `TCPFastOpenCookieReqd`.
-    pub cookie_requests: u64,
+pub struct Fastopen {
+    /// `TCPFastOpenPassiveFail`: of a wrong cookie, or of a child that could not be made.
+    pub failures: u64,
     /// `TCPFastOpenListenOverflow`.
     pub queue_overflows: u64,
-    /// `ListenOverflows`.
-    pub overflows: u64,
-    /// `ListenDrops`.
-    pub drops: u64,
+    /// `TCPFastOpenCookieReqd`.
+    pub cookie_requests: u64,
 }
 
 /// Writes down where this CPU's counters for a namespace stand. `this_cpu` keeps what is added to a per-CPU
@@ -69,7 +67,7 @@ pub fn find<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
     // SAFETY: `net` is a namespace, and the offsets are those of the running kernel.
     unsafe {
         // Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
-        (&raw mut *slots).write_volatile(M::read(net, offset!(statistics)));
+        (&raw mut *slots).write_volatile(member!(M, net, statistics));
         if *this_cpu == 0 {
             *this_cpu = per_cpu_offset();
         }
@@ -150,16 +148,15 @@ pub fn migrations(this_cpu: &mut u64, sk: *const u8) -> [u64; 2] {
     [slot!(slots, migrate_successes), slot!(slots, migrate_failures)]
 }
 
-impl FastopenCounts {
+impl Fastopen {
     /// Reads them.
     #[inline(always)]
     pub fn read(slots: *const u8) -> Self {
-        Self {
-            cookie_requests: slot!(slots, fastopen_cookie_requests),
-            queue_overflows: slot!(slots, fastopen_overflows),
-            overflows: slot!(slots, listen_overflows),
-            drops: slot!(slots, listen_drops),
-        }
+        let at = offset!(fastopen_counters) * size_of::<u64>();
+        // SAFETY: as for a single one. They are neighbours, see `Offsets::fastopen_counters`.
+        let [failures, queue_overflows, cookie_requests] =
+            unsafe { Probed::read::<[u64; 3]>(slots, at) };
+        Self { failures, queue_overflows, cookie_requests }
     }
 }
 

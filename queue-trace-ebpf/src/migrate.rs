@@ -6,7 +6,7 @@
 
 use queue_trace_common::{Outcome, Tally};
 
-use crate::config::{config, offset};
+use crate::config::{config, member, offset};
 use crate::gauge::{self, Queue};
 use crate::memory::{Memory, Probed};
 use crate::pass::{self, Client, Kind, Pass, seen};
@@ -27,7 +27,7 @@ pub fn sought<M: Memory>(sk: *const u8, segment: u64, found: u64) {
     // Before `tcp_check_req`, whose pass has not begun.
     pass.migrating_to = if segment != 0 || pass.kind == Kind::Timer as u32 { found } else { 0 };
     // SAFETY: `sk` is a socket.
-    if found == 0 && unsafe { M::read::<u64>(sk, offset!(reuseport)) } != 0 {
+    if found == 0 && unsafe { member!(M, sk, reuseport: u64) } != 0 {
         // Outside a group the kernel counts nothing.
         let listener = listener::find::<M>(sk);
         report::report::<M>(listener, sk, Outcome::MigrationFailed, |_| {});

@@ -1,6 +1,6 @@
 //! The client of a segment, from the packet's own headers.
 
-use crate::config::{config, offset};
+use crate::config::{config, member, offset};
 use crate::memory::{Memory, Probed};
 use crate::pass::Client;
 
@@ -13,9 +13,9 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
     // SAFETY: `skb` is a `struct sk_buff`.
     let (head, network, transport) = unsafe {
         (
-            M::read::<u64>(skb, offset!(skb_head)) as *const u8,
-            M::read::<u16>(skb, offset!(network_header)) as usize,
-            M::read::<u16>(skb, offset!(transport_header)) as usize,
+            member!(M, skb, skb_head: u64) as *const u8,
+            member!(M, skb, network_header: u16) as usize,
+            member!(M, skb, transport_header: u16) as usize,
         )
     };
     if config!(cast) != 0 {
@@ -77,8 +77,8 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
     let mut client = Client::default();
     // SAFETY: the caller passes a socket or a request.
     unsafe {
-        let family: u16 = M::read(sock_common, offset!(family));
-        client.port = u16::from_be(M::read(sock_common, offset!(remote_port)));
+        let family: u16 = member!(M, sock_common, family);
+        client.port = u16::from_be(member!(M, sock_common, remote_port));
         if family == AF_INET6 {
             let address: [u32; 4] = words::<M>(sock_common, offset!(remote_v6));
             // An IPv4 client of a dual-stack listener.
@@ -90,7 +90,7 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
                 client.version = 6;
             }
         } else {
-            put(&mut client.address, 0, M::read::<u32>(sock_common, offset!(remote_v4)));
+            put(&mut client.address, 0, member!(M, sock_common, remote_v4: u32));
             client.version = 4;
         }
     }
@@ -101,7 +101,7 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
 #[inline(always)]
 pub fn is_ipv4<M: Memory>(skb: *const u8) -> bool {
     // SAFETY: `skb` is a `struct sk_buff`.
-    unsafe { M::read::<u16>(skb, offset!(skb_protocol)) == ETH_P_IP.to_be() }
+    unsafe { member!(M, skb, skb_protocol: u16) == ETH_P_IP.to_be() }
 }
 
 /// Whether an IPv6 address is of the form ::ffff:a.b.c.d.
@@ -161,8 +161,8 @@ pub fn put_all(address: &mut [u8; 16], [first, second, third, last]: [u32; 4]) {
 pub fn length<M: Memory>(skb: *const u8) -> u32 {
     // SAFETY: `skb` is a `struct sk_buff` whose control block TCP has filled.
     unsafe {
-        let start: u32 = M::read(skb, offset!(segment_start));
-        let end: u32 = M::read(skb, offset!(segment_end));
+        let start: u32 = member!(M, skb, segment_start);
+        let end: u32 = member!(M, skb, segment_end);
         end.wrapping_sub(start)
     }
 }
@@ -171,5 +171,5 @@ pub fn length<M: Memory>(skb: *const u8) -> u32 {
 #[inline(always)]
 pub fn flags<M: Memory>(skb: *const u8) -> u8 {
     // SAFETY: as for `length`.
-    unsafe { M::read(skb, offset!(segment_flags)) }
+    unsafe { member!(M, skb, segment_flags) }
 }

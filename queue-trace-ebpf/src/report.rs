@@ -21,21 +21,21 @@ pub fn report<M: Memory>(
     outcome: Outcome,
     fill: impl FnOnce(&mut Record),
 ) {
-    report_at::<M>(listener, sk, outcome, NOT_YET, fill);
+    if let Some(index) = index(outcome) {
+        count_at(listener, index);
+    }
+    stream::<M>(listener, sk, outcome, NOT_YET, fill);
 }
 
-/// The same where it was necessary to look at the clock already.
+/// The same of an outcome that is counted already; `now_ns` where it was necessary to look at the clock.
 #[inline(always)]
-pub fn report_at<M: Memory>(
+pub fn stream<M: Memory>(
     listener: Listener,
     sk: *const u8,
     outcome: Outcome,
     now_ns: u64,
     fill: impl FnOnce(&mut Record),
 ) {
-    if let Some(index) = index(outcome) {
-        count_at(listener, index);
-    }
     if config!(stream) == 0
         || listener.flags & LISTENER_STREAMS == 0
         || config!(stream) & (1 << outcome as u64) == 0
@@ -144,6 +144,13 @@ pub enum Timed {
     Wait,
     /// A handshake.
     Handshake,
+}
+
+/// A time in whole microseconds. Those below four seconds are multiplied by the inverse, which takes half of what
+/// dividing does.
+#[inline(always)]
+pub fn microseconds(nanoseconds: u64) -> u64 {
+    if nanoseconds < 1 << 32 { nanoseconds * 274_877_907 >> 38 } else { nanoseconds / 1000 }
 }
 
 /// Counts how long something took; the microseconds are of the same time.

@@ -3,11 +3,11 @@
 //! The outcome follows from how far the kernel got in its own order of checks (kernel.md section 5.2
 //! and 6.5), never from repeating its tests beforehand: the queues move meanwhile.
 
-use queue_trace_common::{Outcome, Tally};
+use queue_trace_common::{Outcome, Tally, group};
 
 use crate::config::config;
 use crate::gauge::{self, Queue};
-use crate::ledger::{self, group};
+use crate::ledger;
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::{self, Counts, Refusals, SynQueue};
@@ -21,16 +21,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
         reached(skb);
         return;
     };
-    let mut wanted = 0;
-    if config!(syn_by_mib) != 0 {
-        wanted |= group::SYN_QUEUE;
-    }
-    if config!(cookie_by_mib) != 0 {
-        wanted |= group::COOKIES;
-    }
-    if config!(cookie_can_drop) != 0 {
-        wanted |= group::REFUSALS;
-    }
+    let wanted = config!(syn_groups);
     if wanted != 0 || config!(verify) != 0 {
         ledger::begin::<M>(pass, sk, wanted);
     }
@@ -110,19 +101,29 @@ fn outcome(pass: &mut Pass) -> Outcome {
     if pass.saw(seen::HASH_RACE) {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
-        if pass.saw(seen::QUEUE_CLOSED) { Outcome::SynClosing } else { Outcome::SynFastopen }
+        if !pass.saw(seen::QUEUE_CLOSED) {
+            return Outcome::SynFastopen;
+        }
+        pass.ledgers.current().forget_refusals();
+        Outcome::SynClosing
     } else if cookie_sent(pass) {
         Outcome::SynCookie
     } else {
-        pass.ledgers.current().forget_refusals();
-        refusal(pass)
+        let outcome = refusal(pass);
+        let ledger = pass.ledgers.current();
+        if matches!(outcome, Outcome::SynAcceptQueueFull) {
+            ledger.overflowed();
+        } else {
+            ledger.forget_refusals();
+        }
+        outcome
     }
 }
 
 /// Whether the SYN was answered with a cookie.
 #[inline(always)]
 fn cookie_sent(pass: &mut Pass) -> bool {
-    if config!(cookie_by_mib) == 0 {
+    if config!(syn_groups) & group::COOKIES == 0 {
         return pass.saw(seen::COOKIE_MADE) && !dropped_since(pass);
     }
     if !pass.saw(seen::ALLOCATED) || !pass.saw(seen::COOKIE_CHOSEN) {
@@ -164,7 +165,7 @@ fn refusal(pass: &mut Pass) -> Outcome {
             Outcome::SynNoRoute
         };
     }
-    if config!(syn_by_mib) != 0 {
+    if config!(syn_groups) & group::SYN_QUEUE != 0 {
         let ledger = pass.ledgers.current();
         let now = SynQueue::read(ledger.slots());
         let before = core::mem::replace(&mut ledger.syn_queue, now);

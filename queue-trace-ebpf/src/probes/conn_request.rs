@@ -9,12 +9,14 @@ use crate::memory::{Probed, Typed};
 use crate::{pass, syn};
 
 #[fexit]
+#[inline(always)]
 fn tcp_v4_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false);
     0
 }
 
 #[fexit]
+#[inline(always)]
 fn tcp_v6_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
     0
@@ -22,12 +24,14 @@ fn tcp_v6_conn_request_leave(ctx: FExitContext) -> i32 {
 
 /// The same for MPTCP listeners.
 #[fexit]
+#[inline(always)]
 fn subflow_v4_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false);
     0
 }
 
 #[fexit]
+#[inline(always)]
 fn subflow_v6_conn_request_leave(ctx: FExitContext) -> i32 {
     syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
     0

@@ -5,7 +5,7 @@ use aya_ebpf::macros::{fentry, kprobe};
 use aya_ebpf::programs::{FEntryContext, ProbeContext};
 
 use super::pointer;
-use crate::config::offset;
+use crate::config::{member, offset};
 use crate::graft;
 use crate::memory::{Memory, Probed, Typed};
 
@@ -13,7 +13,7 @@ use crate::memory::{Memory, Probed, Typed};
 fn inet_accept_enter(ctx: FEntryContext) -> i32 {
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: a typed argument.
-    let sk: u64 = unsafe { Typed::read(socket, offset!(socket_sk)) };
+    let sk: u64 = unsafe { member!(Typed, socket, socket_sk) };
     graft::taken::<Typed>(sk as *const u8, ctx.arg(2));
     0
 }

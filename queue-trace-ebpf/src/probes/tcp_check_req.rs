@@ -20,7 +20,8 @@ fn tcp_check_req_enter(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
-        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(5));
+        let stolen = || ctx.arg(4);
+        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), stolen, ctx.arg(5));
     }
     0
 }
@@ -29,7 +30,8 @@ fn tcp_check_req_leave_5(ctx: FExitContext) -> i32 {
 #[inline(always)]
 fn tcp_check_req_leave_6(ctx: FExitContext) -> i32 {
     if !fastopen(ctx.arg(3)) {
-        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(6));
+        let stolen = || ctx.arg(4);
+        ack::leave::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2), stolen, ctx.arg(6));
     }
     0
 }
@@ -58,6 +60,6 @@ fn kprobe_tcp_check_req(ctx: ProbeContext) -> u32 {
 fn kretprobe_tcp_check_req(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::within(Kind::Ack) else { return 0 };
     let (sk, skb) = (pass.kept.sk as *const u8, pass.kept.skb as *const u8);
-    ack::leave::<Probed>(sk, skb, pass.kept.request as *const u8, ctx.ret());
+    ack::leave::<Probed>(sk, skb, pass.kept.request as *const u8, core::ptr::null, ctx.ret());
     0
 }

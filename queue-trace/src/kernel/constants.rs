@@ -1,8 +1,11 @@
 //! Writes what the programs have to know into their instructions, before they are loaded.
 
-use queue_trace_common::{CAST, CONTROL, Config, MARK, PASSES, THIS_CPU};
+use std::mem::offset_of;
+
+use queue_trace_common::{CAST, CONTROL, Config, MARK, MEMBER, Offsets, PASSES, THIS_CPU, place};
 
 use super::globals::Globals;
+use super::layout;
 
 /// `BPF_LD | BPF_IMM | BPF_DW`: loads a 64-bit constant; as long as two instructions.
 const LOAD: u8 = 0x18;
@@ -14,28 +17,38 @@ const VARIABLE: u8 = 3;
 const MAP: u8 = 2;
 /// `BPF_PSEUDO_KFUNC_CALL`, as that of [`CALL`]: the constant is the number of a kernel function.
 const KERNEL_FUNCTION: u8 = 2;
+/// `BPF_LDX | BPF_MEM`: loads from memory; how much is in the two bits that are left out.
+const LOAD_MEMORY: u8 = 0x61;
+/// The other bits of its kind.
+const LOAD_MEMORY_BITS: u8 = 0xe7;
 /// Bytes of an instruction.
 const INSTRUCTION: usize = 8;
 
 /// The object with each marked constant replaced by what it stands for.
 ///
-/// Instructions are known by their mark, which no other bytes of an object carry in such a place; the sections of
-/// programs begin where instructions of eight bytes can.
+/// Instructions are known by their mark.
 pub(super) fn fill(object: &[u8], config: &Config, globals: &Globals) -> Vec<u8> {
     fill_with(object, config, [globals.control_number(), globals.passes_number()])
 }
 
 fn fill_with(object: &[u8], config: &Config, maps: [i32; 2]) -> Vec<u8> {
     let mut filled = object.to_vec();
-    let mut rest = filled.as_mut_slice();
+    for section in layout::sections(object).filter(|section| section.executes) {
+        let range = section.start..section.start + section.bytes.len();
+        fill_program(&mut filled[range], config, maps);
+    }
+    filled
+}
+
+fn fill_program(mut rest: &mut [u8], config: &Config, maps: [i32; 2]) {
     while let Some((first, others)) = rest.split_first_chunk_mut::<INSTRUCTION>() {
         if let Some(second) = others.first_chunk_mut() {
             constant(first, second, config, maps);
         }
         call(first, config.cast);
+        load(first, config);
         rest = others;
     }
-    filled
 }
 
 /// The two halves of an instruction that loads a constant.
@@ -73,6 +86,18 @@ fn call(instruction: &mut [u8; INSTRUCTION], cast: u32) {
     }
 }
 
+/// A load of a member of a kernel structure; where there is none, it is in a branch that the verifier deletes.
+fn load(instruction: &mut [u8; INSTRUCTION], config: &Config) {
+    let [code, _, low, high, 0, 0, 0, 0] = *instruction else { return };
+    let index = usize::try_from(i16::from_le_bytes([low, high]).wrapping_sub(MEMBER));
+    let Ok(index) = index.map(|index| index * size_of::<u32>()) else { return };
+    if code & LOAD_MEMORY_BITS == LOAD_MEMORY && index < size_of::<Offsets>() {
+        let offset = member(config, place(offset_of!(Config, offsets) + index, size_of::<u32>()));
+        let offset = i16::try_from(offset).unwrap_or_default();
+        instruction[2..4].copy_from_slice(&offset.to_le_bytes());
+    }
+}
+
 /// The value of the member of this offset and size.
 fn member(config: &Config, place: u32) -> u64 {
     let bytes = bytes(config);
@@ -88,15 +113,13 @@ fn bytes(config: &Config) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use std::mem::offset_of;
-
-    use queue_trace_common::place;
-
     use super::super::attach::OBJECT;
     use super::*;
 
     fn fill(object: &[u8], config: &Config) -> Vec<u8> {
-        fill_with(object, config, [51, 52])
+        let mut filled = object.to_vec();
+        fill_program(&mut filled, config, [51, 52]);
+        filled
     }
 
     const CONFIG: Config =
@@ -137,8 +160,24 @@ mod tests {
     }
 
     #[test]
+    fn a_load_gets_the_offset_of_its_member() {
+        let offsets = Offsets { state: 0x123, ..Offsets::NONE };
+        let config = Config { offsets, ..CONFIG };
+        let [low, high] =
+            (MEMBER + (offset_of!(Offsets, state) / size_of::<u32>()) as i16).to_le_bytes();
+        let load = |code| [code, 0x21, low, high, 0, 0, 0, 0];
+        for code in [0x61, 0x69, 0x71, 0x79] {
+            assert_eq!(fill(&load(code), &config), [code, 0x21, 0x23, 1, 0, 0, 0, 0]);
+        }
+        // What is no load, or is of something else.
+        assert_eq!(fill(&load(0x63), &config), load(0x63));
+        let beyond = [0x61, 0x21, 0xff, 0x7f, 0, 0, 0, 0];
+        assert_eq!(fill(&beyond, &config), beyond);
+    }
+
+    #[test]
     fn nothing_but_marked_instructions_changes_and_none_of_them_is_left() {
-        let filled = fill(OBJECT, &CONFIG);
+        let filled = fill_with(OBJECT, &CONFIG, [51, 52]);
         assert_eq!(filled.len(), OBJECT.len());
         let marks = |object: &[u8]| {
             let instructions = object.chunks_exact(INSTRUCTION);
@@ -146,6 +185,13 @@ mod tests {
         };
         assert!(marks(OBJECT) > 100, "{}", marks(OBJECT));
         assert_eq!(marks(&filled), 0);
+        let code = |object| layout::sections(object).filter(|section| section.executes);
+        let marked = |object| -> usize {
+            let instructions = code(object).flat_map(|section| section.bytes.chunks_exact(8));
+            instructions.filter(|bytes| bytes[3] == (MEMBER >> 8) as u8).count()
+        };
+        assert!(marked(OBJECT) > 100, "{}", marked(OBJECT));
+        assert_eq!(marked(&filled), 0);
         for short in [0, 7, 8, 15] {
             assert_eq!(fill(&OBJECT[..short], &CONFIG), OBJECT[..short]);
         }

@@ -58,6 +58,30 @@ pub enum Shape {
     Void,
 }
 
+/// What makes a hook superfluous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// This CPU's slot of the kernel's counters.
+    Slot,
+    /// The same, where reading it takes less than the hook.
+    CheapSlot,
+    /// What `tcp_check_req` returns, and how the request is dropped.
+    Return,
+}
+
+/// What the kernel side can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readable {
+    /// This CPU's slot of the kernel's counters.
+    pub slots: bool,
+    /// Any address for a few instructions (`bpf_rdonly_cast`), and arguments that point to numbers (from 5.17 on).
+    pub cheaply: bool,
+    /// The counters of Fast Open among the slots.
+    pub fastopen: bool,
+    /// Whether a request makes a connection of its own, or one more subflow of MPTCP.
+    pub joins: bool,
+}
+
 /// One program and the kernel function that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
@@ -73,15 +97,15 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
-    /// Whether this CPU's slot of the kernel's counters tells the same, for less.
-    pub slot_tells: bool,
+    /// What else tells the same, for less.
+    pub instead: Option<Instead>,
     /// Whether nothing works without it.
     pub required: bool,
 }
 
 const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
     let (shape, unless, only_with) = (Shape::Any, None, None);
-    Hook { program, function, at, shape, unless, only_with, slot_tells: false, required: false }
+    Hook { program, function, at, shape, unless, only_with, instead: None, required: false }
 }
 
 impl Hook {
@@ -98,7 +122,11 @@ impl Hook {
     }
 
     const fn unless_slot_tells(self) -> Self {
-        Self { slot_tells: true, ..self }
+        self.instead(Instead::Slot)
+    }
+
+    const fn instead(self, instead: Instead) -> Self {
+        Self { instead: Some(instead), ..self }
     }
 
     const fn required(self) -> Self {
@@ -130,7 +158,9 @@ pub const HOOKS: &[Hook] = &[
     hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).unless_slot_tells().required(),
     hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry).unless_slot_tells(),
     hook("tcp_get_syncookie_mss_enter", "tcp_get_syncookie_mss", Entry),
-    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry).required(),
+    hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry)
+        .instead(Instead::CheapSlot)
+        .required(),
     hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
     hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
     hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
@@ -142,7 +172,9 @@ pub const HOOKS: &[Hook] = &[
     hook("inet6_csk_route_req_leave_5", "inet6_csk_route_req", Return)
         .shape(Parameters(5))
         .unless_slot_tells(),
-    hook("hashdance_enter", "inet_csk_complete_hashdance", Entry).required(),
+    hook("hashdance_enter", "inet_csk_complete_hashdance", Entry)
+        .instead(Instead::Return)
+        .required(),
     hook("queue_drop_leave", "__inet_csk_reqsk_queue_drop", Return),
     hook("tcp_oow_rate_limited_enter", "tcp_oow_rate_limited", Entry),
     hook("tcp_rtx_synack_leave", "tcp_rtx_synack", Return),
@@ -198,6 +230,9 @@ const DISPATCH: &[&str] = &[
     "subflow_v6_conn_request",
 ];
 
+/// Without these what `tcp_check_req` returns does not tell all that became of a handshake.
+const RETURN_NEEDS: &[&str] = &["__inet_csk_reqsk_queue_drop", "inet_child_forget"];
+
 /// The function that they call.
 const END_OF_SYN: &str = "tcp_conn_request";
 
@@ -238,6 +273,10 @@ pub struct Plan {
     pub cookie_by_mib: bool,
     /// A cookie that was counted as sent may yet be dropped.
     pub cookie_can_drop: bool,
+    /// Tell by the MIB slot what became of Fast Open.
+    pub fastopen_by_mib: bool,
+    /// Tell by the return of `tcp_check_req` that a handshake ended.
+    pub hashdance_by_return: bool,
     /// The MIB slots are known from pass to pass.
     pub ledgers: bool,
     /// Tell an overflow at the final ACK by the MIB slot.
@@ -258,20 +297,33 @@ pub struct Plan {
 
 impl Plan {
     /// Chooses hooks by the kernel's BTF, without those that it has refused to attach: with one
-    /// program of a function goes the other, which would begin what never ends. `slots` says whether this
-    /// CPU's slot of the kernel's counters can be read.
+    /// program of a function goes the other, which would begin what never ends.
     ///
     /// # Errors
     ///
     /// Names the function without which nothing can be counted.
-    pub fn new(tier: Tier, btf: &Btf, refused: &[Hook], slots: bool) -> Result<Self, String> {
+    pub fn new(
+        tier: Tier,
+        btf: &Btf,
+        refused: &[Hook],
+        readable: Readable,
+    ) -> Result<Self, String> {
+        let Readable { slots, cheaply, fastopen, joins } = readable;
         let there = |name: &str| {
             let refused = refused.iter().any(|hook| hook.function == name);
             btf.function(name).filter(|function| !function.ambiguous && !refused)
         };
+        let told_else = |hook: &Hook| match hook.instead {
+            Some(Instead::Slot) => slots,
+            Some(Instead::CheapSlot) => slots && cheaply && fastopen,
+            Some(Instead::Return) => {
+                cheaply && joins && RETURN_NEEDS.iter().all(|function| there(function).is_some())
+            }
+            None => false,
+        };
         let mut hooks = Vec::with_capacity(tier.hooks().len());
         for hook in tier.hooks() {
-            let superfluous = slots && hook.slot_tells
+            let superfluous = told_else(hook)
                 || hook.unless.is_some_and(|other| there(other).is_some())
                 || hook.only_with.is_some_and(|other| btf.function(other).is_none());
             if superfluous {
@@ -298,8 +350,7 @@ impl Plan {
         }
         let exists = |function: &str| btf.function(function).is_some();
         let told = |function: &str| {
-            let mut all = tier.hooks().iter();
-            slots && all.any(|hook| hook.slot_tells && hook.function == function)
+            tier.hooks().iter().any(|hook| hook.function == function && told_else(hook))
         };
         let (losses, uncounted) = losses::of(&|function| on(function) || told(function), &exists);
         Ok(Self {
@@ -308,6 +359,8 @@ impl Plan {
             syn_by_mib: !on("tcp_syn_flood_action"),
             cookie_by_mib: !on("cookie_v4_init_sequence"),
             cookie_can_drop: !on("cookie_v4_init_sequence") && exists("tcp_ao_copy_all_matching"),
+            fastopen_by_mib: !on("tcp_try_fastopen"),
+            hashdance_by_return: !on("inet_csk_complete_hashdance"),
             // Programs over kprobes can be skipped, and with one the whole chain would break.
             ledgers: tier == Tier::Fentry && slots && seen(&hooks, LEDGERS_NEED),
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),

@@ -23,9 +23,9 @@ impl Layout {
     pub(super) fn new(object: &[u8], plan: &Plan, config: &Config) -> Self {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let mut programs = Digest::new();
-        sections(object).filter(|(name, _)| matters(name)).for_each(|(name, bytes)| {
-            programs.add(name);
-            programs.add(bytes);
+        sections(object).filter(|section| matters(section.name)).for_each(|section| {
+            programs.add(section.name);
+            programs.add(section.bytes);
         });
         let mut hooks = Digest::new();
         plan.hooks.iter().for_each(|hook| hooks.add(hook.program.as_bytes()));
@@ -59,8 +59,19 @@ fn matters(name: &[u8]) -> bool {
     !about.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// A section of an object.
+pub(super) struct Section<'a> {
+    name: &'a [u8],
+    /// Its contents.
+    pub(super) bytes: &'a [u8],
+    /// Where they begin in the object.
+    pub(super) start: usize,
+    /// Whether they are instructions (`SHF_EXECINSTR`).
+    pub(super) executes: bool,
+}
+
 /// The sections of a 64-bit ELF file of this machine's byte order, which is our own object.
-fn sections(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(super) fn sections(object: &[u8]) -> impl Iterator<Item = Section<'_>> {
     let table = number::<8>(object, 0x28);
     let header =
         move |index: usize| object.get(table.saturating_add(64 * index)..).unwrap_or_default();
@@ -72,7 +83,12 @@ fn sections(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     (0..number::<2>(object, 0x3c)).map(move |index| {
         let header = header(index);
         let name = names.get(number::<4>(header, 0)..).unwrap_or_default();
-        (name.split(|byte| *byte == 0).next().unwrap_or_default(), bytes(header))
+        Section {
+            name: name.split(|byte| *byte == 0).next().unwrap_or_default(),
+            bytes: bytes(header),
+            start: number::<8>(header, 0x18),
+            executes: number::<8>(header, 0x08) & 4 != 0,
+        }
     })
 }
 
@@ -104,13 +120,14 @@ mod tests {
 
     fn programs(object: &[u8]) -> u64 {
         let mut digest = Digest::new();
-        sections(object).filter(|(name, _)| matters(name)).for_each(|(_, bytes)| digest.add(bytes));
+        let matter = sections(object).filter(|section| matters(section.name));
+        matter.for_each(|section| digest.add(section.bytes));
         digest.0
     }
 
     /// The object with one byte of a section changed.
     fn changed(section: &[u8]) -> Vec<u8> {
-        let (_, bytes) = sections(OBJECT).find(|(name, _)| *name == section).unwrap();
+        let bytes = sections(OBJECT).find(|found| found.name == section).unwrap().bytes;
         let at = bytes.as_ptr() as usize - OBJECT.as_ptr() as usize + bytes.len() / 2;
         let mut object = OBJECT.to_vec();
         object[at] ^= 1;
@@ -119,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_done_counts_and_what_is_said_about_it_does_not() {
-        let names: Vec<_> = sections(OBJECT).map(|(name, _)| name.to_vec()).collect();
+        let names: Vec<_> = sections(OBJECT).map(|section| section.name.to_vec()).collect();
         assert!(names.iter().any(|name| name == b"maps") && names.len() > 10);
         let program = names.iter().find(|name| name.starts_with(b"fexit")).unwrap();
         assert_ne!(programs(&changed(program)), programs(OBJECT));
@@ -142,7 +159,7 @@ mod tests {
     #[test]
     fn anything_is_no_object() {
         for bytes in [&b""[..], &[0xff; 70], &OBJECT[..100]] {
-            assert!(sections(bytes).take(10).all(|(_, section)| section.is_empty()));
+            assert!(sections(bytes).take(10).all(|section| section.bytes.is_empty()));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the kernel side is told of this machine and of what is wanted.
 
-use queue_trace_common::{Config, MAX_PORTS, MISSING, Offsets};
+use queue_trace_common::{Config, MAX_PORTS, MISSING, Offsets, group};
 
 use super::attach::Settings;
 use super::btf::Btf;
-use super::hooks::{Hook, Plan, Tier};
+use super::hooks::{Hook, Plan, Readable, Tier};
 use super::{offsets, symbols};
 
 /// The most processes that accept, each listener's its own: half a megabyte of kernel memory, and 32 KiB for
@@ -51,7 +51,14 @@ impl Machine {
         refused: &[Hook],
         settings: &Settings,
     ) -> Result<(Plan, Config), String> {
-        let mut plan = Plan::new(tier, btf, refused, self.slots())?;
+        let Offsets { is_mptcp, drop_request, first_subflow, .. } = self.offsets;
+        let readable = Readable {
+            slots: self.slots(),
+            cheaply: self.cast.is_some(),
+            fastopen: self.offsets.fastopen_counters != MISSING,
+            joins: first_subflow == MISSING || is_mptcp != MISSING && drop_request != MISSING,
+        };
+        let mut plan = Plan::new(tier, btf, refused, readable)?;
         let config = self.configuration(&mut plan, settings);
         Ok((plan, config))
     }
@@ -62,6 +69,8 @@ impl Machine {
         let [cast, numbers] = cast.unwrap_or_default();
         if !slots {
             plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
+        } else if offsets.fastopen_counters == MISSING {
+            plan.losses.push("failed Fast Open attempts".into());
         }
         if !slots && plan.syn_by_mib {
             plan.losses.push(
@@ -85,9 +94,9 @@ impl Machine {
             port_count: if fits { settings.ports.len() as u32 } else { 0 },
             no_graft: u32::from(plan.no_graft),
             migrate_by_mib: u32::from(plan.migrate_by_mib),
-            syn_by_mib: u32::from(plan.syn_by_mib),
-            cookie_by_mib: u32::from(plan.cookie_by_mib),
+            syn_groups: groups(plan),
             cookie_can_drop: u32::from(plan.cookie_can_drop),
+            hashdance_by_return: u32::from(plan.hashdance_by_return),
             ledgers: u32::from(plan.ledgers && offsets.hash_mix != MISSING),
             ack_by_mib: u32::from(plan.ack_by_mib),
             verify: u32::from(settings.verify && slots),
@@ -101,4 +110,16 @@ impl Machine {
             numbers,
         }
     }
+}
+
+/// What of the kernel's counters tells what became of a SYN.
+fn groups(plan: &Plan) -> u32 {
+    let wanted = [
+        (plan.cookie_can_drop, group::REFUSALS),
+        (plan.syn_by_mib, group::SYN_QUEUE),
+        (plan.cookie_by_mib, group::COOKIES),
+        (plan.fastopen_by_mib, group::FASTOPEN | group::REFUSALS),
+    ];
+    let wanted = wanted.iter().filter(|(is_wanted, _)| *is_wanted);
+    wanted.fold(0, |all, (_, group)| all | group)
 }

@@ -1,6 +1,6 @@
 //! Where this kernel keeps what the kernel side reads.
 
-use queue_trace_common::{MISSING, Offsets};
+use queue_trace_common::{MEMBER, MISSING, Offsets};
 
 use super::btf::{Btf, BtfError};
 
@@ -10,11 +10,20 @@ use super::btf::{Btf, BtfError};
 ///
 /// The first member without which nothing can be counted; what only IPv6 needs may be missing.
 pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
-    let member =
-        |structure: &str, path: &str| btf.member(structure, path).map(|member| member.offset);
+    let member = |structure: &str, path: &str| {
+        let offset = btf.member(structure, path)?.offset;
+        // Else it does not fit into an instruction that loads.
+        let fits = offset < MEMBER.cast_unsigned().into();
+        fits.then_some(offset)
+            .ok_or_else(|| BtfError::NoMember { structure: structure.into(), path: path.into() })
+    };
     let common = |name: &str| member("sock", &format!("__sk_common.{name}"));
     let control = |name| Ok::<_, BtfError>(member("sk_buff", "cb")? + member("tcp_skb_cb", name)?);
     let counter = |name| index(btf, name);
+    let flag = |name| {
+        let member = btf.member("tcp_request_sock", name).ok()?;
+        member.bits.is_none().then_some(member.offset)
+    };
     Ok(Offsets {
         family: common("skc_family")?,
         state: common("skc_state")?,
@@ -36,6 +45,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         acked: acked(btf).map_or(MISSING, |(byte, _)| byte),
         timer: member("request_sock", "rsk_timer")?,
         synack_time: member("tcp_request_sock", "snt_synack")?,
+        is_mptcp: flag("is_mptcp").unwrap_or(MISSING),
+        drop_request: flag("drop_req").unwrap_or(MISSING),
         entry_time: member("tcp_sock", "rcvq_space.time")?,
         round_trip: member("tcp_sock", "srtt_us")?,
         accept_head: member("inet_connection_sock", "icsk_accept_queue.rskq_accept_head")?,
@@ -71,8 +82,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         syn_queue_full_drops: counter("LINUX_MIB_TCPREQQFULLDROP"),
         syn_queue_full_cookies: counter("LINUX_MIB_TCPREQQFULLDOCOOKIES"),
         cookies_sent: counter("LINUX_MIB_SYNCOOKIESSENT"),
-        fastopen_cookie_requests: counter("LINUX_MIB_TCPFASTOPENCOOKIEREQD"),
-        fastopen_overflows: counter("LINUX_MIB_TCPFASTOPENLISTENOVERFLOW"),
+        fastopen_counters: fastopen_counters(btf),
         migrate_successes: counter("LINUX_MIB_TCPMIGRATEREQSUCCESS"),
         migrate_failures: counter("LINUX_MIB_TCPMIGRATEREQFAILURE"),
     })
@@ -102,6 +112,18 @@ fn call_argument(btf: &Btf) -> Result<u32, BtfError> {
     let padding = if btf.has_struct("fred_frame") { 16 } else { 0 };
     let registers = STACK.saturating_sub(padding + btf.struct_size("pt_regs")?);
     Ok(registers + btf.member("pt_regs", register)?.offset)
+}
+
+/// Index of the first of the three counters of Fast Open that are read at once.
+fn fastopen_counters(btf: &Btf) -> u32 {
+    let [first, second, third] = [
+        "LINUX_MIB_TCPFASTOPENPASSIVEFAIL",
+        "LINUX_MIB_TCPFASTOPENLISTENOVERFLOW",
+        "LINUX_MIB_TCPFASTOPENCOOKIEREQD",
+    ]
+    .map(|name| index(btf, name));
+    let follow = [second, third] == [first.wrapping_add(1), first.wrapping_add(2)];
+    if follow { first } else { MISSING }
 }
 
 /// Index of a counter; the numbers move between kernels, the names do not.

@@ -27,6 +27,13 @@ pub(crate) fn by_kprobes() -> bool {
     attach_arguments().iter().any(|argument| argument == "kprobe")
 }
 
+/// Whether programs read any address for a few instructions: by fentry, with `bpf_rdonly_cast`, which is there from 6.2 on.
+pub(crate) fn reads_cheaply() -> bool {
+    let release = kernel_release();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    !by_kprobes() && (numbers.next(), numbers.next()) >= (Some(6), Some(2))
+}
+
 /// The kernel's release; like `7.3-cloud-amd64` for the first one of a series.
 pub(crate) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
