@@ -19,7 +19,7 @@ pub use super::programs::Took;
 use super::programs::{self, Refusal};
 use super::scheduler::{MOST_PROCESSES, MOST_THREADS, Scheduler, SchedulerError};
 use super::tracefs::Leftovers;
-use super::{constants, preflight, types};
+use super::{constants, offsets, preflight, types};
 
 /// The kernel side, as the build script made it.
 pub(super) static OBJECT: &[u8] =
@@ -54,7 +54,7 @@ pub struct Settings {
     pub workers: bool,
     /// Ask the scheduler how the processes spend their time that hold listeners, too.
     pub scheduler: bool,
-    /// Programs to leave out, as if the kernel had refused them (tests of what is then reported).
+    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast` (tests of what is then reported).
     pub without: Vec<String>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
     pub tier: Option<Tier>,
@@ -173,8 +173,11 @@ fn attach_by(
     settings: &Settings,
     took: &mut Took,
 ) -> Result<Attached, AttachError> {
-    let machine =
+    let mut machine =
         programs::timed(&mut took.types, || Machine::look(btf, settings.types.is_none()))?;
+    if settings.without.iter().any(|name| name == offsets::CAST) {
+        machine = machine.without_cast();
+    }
     let types = match tier {
         Tier::Fentry => Some(
             programs::timed(&mut took.types, || functions(btf, settings))
@@ -226,6 +229,11 @@ fn attach_by(
                     took: *took,
                     leftovers,
                 });
+            }
+            Err(refusal) if machine.casts() && programs::objection(&*refusal.error).is_some() => {
+                let objection = explain(&*refusal.error, Some(refusal.hook));
+                reasons.push(format!("{objection}; so it is done without {}", offsets::CAST));
+                machine = machine.without_cast();
             }
             Err(refusal) if !refusal.hook.required && !refusal.denied() => {
                 reasons.push(explain(&*refusal.error, Some(refusal.hook)));

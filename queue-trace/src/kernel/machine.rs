@@ -38,6 +38,16 @@ impl Machine {
         })
     }
 
+    /// The same machine, of which everything is read by helper.
+    pub(super) const fn without_cast(self) -> Self {
+        Self { cast: None, ..self }
+    }
+
+    /// Whether the kernel makes typed pointers of addresses.
+    pub(super) const fn casts(&self) -> bool {
+        self.cast.is_some()
+    }
+
     /// Whether this CPU's slots of the kernel's counters can be found.
     const fn slots(&self) -> bool {
         self.this_cpu.is_some() || self.per_cpu_offset.is_some()
@@ -54,7 +64,7 @@ impl Machine {
         let Offsets { is_mptcp, drop_request, first_subflow, .. } = self.offsets;
         let readable = Readable {
             slots: self.slots(),
-            cheaply: self.cast.is_some(),
+            cheaply: self.casts(),
             fastopen: self.offsets.fastopen_counters != MISSING,
             joins: first_subflow == MISSING || is_mptcp != MISSING && drop_request != MISSING,
         };

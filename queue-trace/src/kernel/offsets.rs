@@ -95,11 +95,14 @@ pub fn acked(btf: &Btf) -> Option<(u32, u32)> {
     Some((member.offset, 1 << member.bits?.first))
 }
 
-/// The numbers of the kernel function that makes a typed pointer of any address, and of a structure that is nothing
+/// The kernel function that makes a typed pointer of any address, from 6.2 on.
+pub(super) const CAST: &str = "bpf_rdonly_cast";
+
+/// The numbers of [`CAST`], which makes a typed pointer of any address, and of a structure that is nothing
 /// but numbers: `struct linux_mib`, an array of a thousand bytes.
 #[must_use]
 pub fn cast(btf: &Btf) -> Option<[u32; 2]> {
-    Some([btf.function_number("bpf_rdonly_cast")?, btf.structure("linux_mib")?])
+    Some([btf.function_number(CAST)?, btf.structure("linux_mib")?])
 }
 
 /// Where on its kernel stack a task keeps the first argument of the system call that it is in: the

@@ -26,6 +26,9 @@ const REQUIRED_BY_HELPERS: &[&str] = &["tcp_try_fastopen", "inet_csk_complete_ha
 /// The same, by kprobes only: by fentry a counter of the kernel stands in for it.
 const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
 
+/// A function of the kernel's for BPF programs, which `--without-hook` leaves out, too.
+const CAST: &str = "bpf_rdonly_cast";
+
 /// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
 /// because something else stands in for it.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -62,6 +65,9 @@ pub(super) fn run() {
         } else {
             refuses_to_start(function);
         }
+    }
+    if program::reads_cheaply() {
+        goes_on_without(CAST, "");
     }
     if program::by_kprobes() {
         refuses_to_start(REQUIRED_BY_KPROBES);
