@@ -94,14 +94,20 @@ fn of(process: &Surroundings, watched_ns: u64) -> Option<Cause> {
         _ => {}
     }
     if mostly(process.throttled_ns, THROTTLED) {
-        Some(Cause::Throttled)
-    } else if mostly(process.delayed_ns, MOSTLY) && process.delayed_ns >= process.ran_ns {
-        // Times of the scheduler begin a little before the interval and end a little after it: two can be half of it.
-        Some(Cause::NoCpu)
-    } else if mostly(process.ran_ns, MOSTLY) {
-        Some(Cause::Busy)
-    } else if mostly(process.blocked_ns, MOSTLY) {
-        Some(Cause::Disk)
+        return Some(Cause::Throttled);
+    }
+    // The longest, and of equal ones the last: times of the scheduler begin a little before the interval and end a little
+    // after it, so that two can be half of it.
+    let times = [
+        (Cause::Disk, process.blocked_ns),
+        (Cause::Busy, process.ran_ns),
+        (Cause::NoCpu, process.delayed_ns),
+    ];
+    let longest = times.into_iter().max_by_key(|(_, time)| *time);
+    if let Some((cause, time)) = longest
+        && mostly(time, MOSTLY)
+    {
+        Some(cause)
     } else if process.awaiting > 0 {
         Some(Cause::Elsewhere)
     } else if process.state == 'D' && process.blocked_ns.is_none() {
@@ -228,6 +234,10 @@ mod tests {
         };
         assert_eq!(told(both(0)), Some("busy"));
         assert_eq!(told(both(SECOND / 10)), Some("waiting_for_a_cpu"));
+        let ran_and_blocked =
+            |ns| Surroundings { blocked_ns: Some(ns), ..ran(SECOND / 2 + SECOND / 10) };
+        assert_eq!(told(ran_and_blocked(SECOND / 2)), Some("busy"));
+        assert_eq!(told(ran_and_blocked(SECOND / 2 + SECOND / 5)), Some("uninterruptible"));
         let blocked = |ns| Surroundings { state: 'D', blocked_ns: ns, ..process() };
         assert_eq!(told(blocked(None)), Some("uninterruptible"));
         // The scheduler knows whether it was so all the time.
