@@ -147,6 +147,15 @@ pub(crate) enum Sample {
         /// Instructions between its start and its end, the clock's own included.
         instructions: f64,
     },
+    /// What an empty program takes, instructions a run.
+    Hook {
+        /// At a function's entry.
+        entry: u64,
+        /// At its return.
+        exit: u64,
+        /// One at each.
+        both: u64,
+    },
     /// What a tracer put into the kernel.
     Loaded {
         /// The watcher.

@@ -214,6 +214,12 @@ fn loaded(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
             row(out, tracer.name(), &cells)?;
         }
     }
+    for sample in &figures.samples {
+        if let Sample::Hook { entry, exit, both } = sample {
+            writeln!(out, "\nAn empty program takes {entry} instructions at a function's entry,")?;
+            writeln!(out, "{exit} at its return, and {both} at both.")?;
+        }
+    }
     writeln!(out)
 }
 

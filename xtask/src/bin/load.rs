@@ -8,6 +8,8 @@
 mod clock;
 #[path = "load/floor.rs"]
 mod floor;
+#[path = "load/hook.rs"]
+mod hook;
 #[path = "load/packet.rs"]
 mod packet;
 #[path = "../bench/sample.rs"]
@@ -56,6 +58,9 @@ fn main() -> Result<()> {
     system::prepare()?;
     scenario::open_listeners(listeners)?;
     let hooks = floor::hooks()?;
+    if tracers.contains(&Tracer::Floor) {
+        say(&hook::measure()?)?;
+    }
     scenario::run(Scenario::Connection, WARM_UP)?;
     for round in 0..rounds {
         for tracer in &tracers {

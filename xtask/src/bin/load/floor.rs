@@ -19,6 +19,16 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
+    /// The entry of a function.
+    pub(crate) fn entry(function: &str) -> Self {
+        Self { at: BPF_TRACE_FENTRY, function: function.into() }
+    }
+
+    /// The return of a function.
+    pub(crate) fn exit(function: &str) -> Self {
+        Self { at: BPF_TRACE_FEXIT, function: function.into() }
+    }
+
     /// As the tables call it.
     pub(crate) fn name(&self) -> String {
         let at = if self.at == BPF_TRACE_FENTRY { "entry" } else { "return" };
@@ -47,8 +57,8 @@ pub(crate) fn hooks() -> Result<Vec<Hook>> {
     let hooks: Vec<_> = text
         .lines()
         .filter_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["entry", function] => Some(Hook { at: BPF_TRACE_FENTRY, function: function.into() }),
-            ["return", function] => Some(Hook { at: BPF_TRACE_FEXIT, function: function.into() }),
+            ["entry", function] => Some(Hook::entry(function)),
+            ["return", function] => Some(Hook::exit(function)),
             _ => None,
         })
         .collect();
