@@ -11,6 +11,7 @@ use sample::{Scenario, Tracer};
 use table::Figures;
 
 mod baseline;
+mod entering;
 mod guest;
 mod sample;
 mod table;

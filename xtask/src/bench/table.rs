@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Size;
+use super::entering::Empty;
 use super::sample::{Sample, Scenario, Tracer};
 
 /// Less than that is noise: a watcher that adds no more does not see the load.
@@ -214,12 +215,6 @@ fn loaded(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
             row(out, tracer.name(), &cells)?;
         }
     }
-    for sample in &figures.samples {
-        if let Sample::Hook { entry, exit, both } = sample {
-            writeln!(out, "\nAn empty program takes {entry} instructions at a function's entry,")?;
-            writeln!(out, "{exit} at its return, and {both} at both.")?;
-        }
-    }
     writeln!(out)
 }
 
@@ -257,6 +252,21 @@ fn parts(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
         row(out, name, &cells)?;
     }
     row(out, "all", &sums.map(|sum| grouped(sum, "")))?;
+    if let Some(empty) = Empty::of(&figures.samples) {
+        let entering = Scenario::ALL.map(|scenario| {
+            let runs = parts.iter().filter_map(|(name, of)| Some((*name, of.get(&scenario)?.runs)));
+            empty.entering(runs)
+        });
+        row(out, "entering and leaving them", &entering.map(|sum| grouped(sum, "")))?;
+        let together = Scenario::ALL.map(|scenario| {
+            let sum = entering[scenario as usize] + sums[scenario as usize];
+            let part =
+                figures.alone(scenario).map(|alone| format!(" ({:.1} %)", 100.0 * sum / alone));
+            grouped(sum, "") + &part.unwrap_or_default()
+        });
+        row(out, "together (of nothing)", &together)?;
+        writeln!(out, "\n{}", empty.told())?;
+    }
     writeln!(out)
 }
 
