@@ -41,23 +41,33 @@ pub fn accepted<M: Memory>(child: *const u8) {
     // Sockets of other protocols are accepted and grafted too.
     let protocol = protocol::<M>(child);
     if protocol == TCP {
-        let (listener, sk) = of(pass, now.closings, child, child);
+        let sk = seek(pass, now.closings, child, child);
+        let (listener, sk) = found(pass, sk);
         accept::accepted::<M>(listener, sk, child);
     } else if has!(first_subflow) && protocol == accept::MPTCP {
         let subflow = accept::first_subflow(child);
-        let (listener, sk) = of(pass, now.closings, child, subflow);
+        let sk = seek(pass, now.closings, child, subflow);
+        let (listener, sk) = found(pass, sk);
         accept::accepted::<Probed>(listener, sk, subflow);
     }
 }
 
-/// The listener that a child was taken from; `subflow` is the child's TCP socket.
+/// The listener that [`seek`] has found, and its socket; by way of memory, as [`listener::Last::listener`].
 #[inline(always)]
-fn of(
-    pass: &mut Pass,
-    closings: u64,
-    child: *const u8,
-    subflow: *const u8,
-) -> (Listener, *const u8) {
+fn found(pass: &mut Pass, sk: *const u8) -> (Listener, *const u8) {
+    let place = &raw mut pass.found;
+    // SAFETY: a member of a reference.
+    let sk = unsafe {
+        place.write_volatile(sk as u64);
+        place.read_volatile()
+    };
+    (pass.last.listener(), sk as *const u8)
+}
+
+/// Makes the listener that a child was taken from the last one of the pass, and gives its socket; `subflow` is the child's
+/// TCP socket.
+#[inline(always)]
+fn seek(pass: &mut Pass, closings: u64, child: *const u8, subflow: *const u8) -> *const u8 {
     let [sk, taken] = pass.taken;
     let sk = if taken == child as u64 {
         // The next child at this address may be another listener's.
@@ -67,14 +77,18 @@ fn of(
         caller(subflow).unwrap_or(core::ptr::null())
     };
     if sk.is_null() {
-        return (Listener::rest(), sk);
+        pass.last.seek_rest();
+        return sk;
     }
-    if let Some(listener) = pass.last.is(sk, closings) {
-        return (listener, sk);
+    if pass.last.is_of(sk, closings) {
+        return sk;
     }
     // That of an MPTCP listener is another socket.
     let sk = accept::subflow::<Probed>(sk);
-    (listener::find_again::<Probed>(&mut pass.last, closings, sk), sk)
+    if !pass.last.is_of(sk, closings) {
+        pass.last.seek::<Probed>(sk, closings);
+    }
+    sk
 }
 
 #[inline(always)]

@@ -84,25 +84,10 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
 /// `closings` is as read when the pass began, or later.
 #[inline(always)]
 pub fn find_again<M: Memory>(last: &mut Last, closings: u64, sk: *const u8) -> Listener {
-    if let Some(listener) = last.is(sk, closings) {
-        return listener;
+    if !last.is_of(sk, closings) {
+        last.seek::<M>(sk, closings);
     }
-    // Read before: whoever closes takes the entry away first and counts then.
-    match known(sk) {
-        Some(listener) => {
-            let Listener { slot, flags, .. } = listener;
-            *last = Last {
-                socket: sk as u64,
-                closings,
-                slot,
-                flags,
-                place: maps::place(slot),
-                reserved: 0,
-            };
-            listener
-        }
-        None => find::<M>(sk),
-    }
+    last.listener()
 }
 
 /// The listener that [`find_again`] found last on a CPU.
@@ -123,11 +108,47 @@ pub struct Last {
 }
 
 impl Last {
-    /// The listener, if it is of this socket.
+    /// Whether it is of this socket.
     #[inline(always)]
-    pub fn is(&self, sk: *const u8, closings: u64) -> Option<Listener> {
-        (self.socket == sk as u64 && self.closings == closings)
-            .then(|| Listener::at(self.slot, self.flags, self.place))
+    pub fn is_of(&self, sk: *const u8, closings: u64) -> bool {
+        self.socket == sk as u64 && self.closings == closings
+    }
+
+    /// Makes it that of this socket. `closings` has been read before: whoever closes takes the entry away first and
+    /// counts then.
+    #[inline(always)]
+    pub fn seek<M: Memory>(&mut self, sk: *const u8, closings: u64) {
+        match known(sk) {
+            Some(listener) => self.keep(sk as u64, closings, listener),
+            // Of a closed one nothing is remembered.
+            None => self.keep(0, closings, find::<M>(sk)),
+        }
+    }
+
+    /// Makes it the one that listeners share when no slot is left.
+    #[inline(always)]
+    pub fn seek_rest(&mut self) {
+        self.keep(0, 0, Listener::rest());
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, socket: u64, closings: u64, Listener { slot, flags, .. }: Listener) {
+        let place = maps::place(slot);
+        *self = Self { socket, closings, slot, flags, place, reserved: 0 };
+    }
+
+    /// The listener. Read from memory, whatever way it was found, so that the verifier knows the same of it each time and
+    /// follows what comes then once.
+    #[inline(always)]
+    pub fn listener(&self) -> Listener {
+        // SAFETY: members of a reference.
+        unsafe {
+            Listener::at(
+                (&raw const self.slot).read_volatile(),
+                (&raw const self.flags).read_volatile(),
+                (&raw const self.place).read_volatile(),
+            )
+        }
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Pass {
     pub fastopen: (crate::mib::Fastopen, crate::mib::Refusals),
     /// The listener that `accept()` has just taken a child from, and the child; process context.
     pub taken: [u64; 2],
+    /// The listener that the child which gets its socket now was taken from.
+    pub found: u64,
     /// How many records this CPU may stream.
     pub flow: crate::flow::Flow,
     /// Arguments for return probes.
