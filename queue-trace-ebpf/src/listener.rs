@@ -36,6 +36,12 @@ impl Listener {
         Self::at(slot, flags, maps::place(slot))
     }
 
+    /// The listener of an entry.
+    #[inline(always)]
+    fn of(ListenerRef { slot, flags }: ListenerRef) -> Self {
+        Self::new(slot, flags)
+    }
+
     /// The same where it is known where its counters on this CPU stand.
     #[inline(always)]
     fn at(slot: u32, flags: u32, place: u32) -> Self {
@@ -77,7 +83,7 @@ pub fn find<M: Memory>(sk: *const u8) -> Listener {
         return open::<M>(sk, &Opener::default());
     }
     // Late events of a closed listener: its half-open requests live on until their timers fire.
-    entry(closed(sk)).unwrap_or_else(Listener::rest)
+    entry(closed(sk)).map_or_else(Listener::rest, Listener::of)
 }
 
 /// The same, for callers with bottom halves off: most events of a CPU are of the listener of the one before.
@@ -118,21 +124,23 @@ impl Last {
     /// counts then.
     #[inline(always)]
     pub fn seek<M: Memory>(&mut self, sk: *const u8, closings: u64) {
-        match known(sk) {
-            Some(listener) => self.keep(sk as u64, closings, listener),
+        if let Some(ListenerRef { slot, flags }) = entry(sk as u64) {
+            self.keep(sk as u64, closings, slot, flags);
+        } else {
+            let Listener { slot, flags, .. } = find::<M>(sk);
             // Of a closed one nothing is remembered.
-            None => self.keep(0, closings, find::<M>(sk)),
+            self.keep(0, closings, slot, flags);
         }
     }
 
     /// Makes it the one that listeners share when no slot is left.
     #[inline(always)]
     pub fn seek_rest(&mut self) {
-        self.keep(0, 0, Listener::rest());
+        self.keep(0, 0, 0, LISTENER_STREAMS);
     }
 
     #[inline(always)]
-    fn keep(&mut self, socket: u64, closings: u64, Listener { slot, flags, .. }: Listener) {
+    fn keep(&mut self, socket: u64, closings: u64, slot: u32, flags: u32) {
         let place = maps::place(slot);
         *self = Self { socket, closings, slot, flags, place, reserved: 0 };
     }
@@ -155,14 +163,13 @@ impl Last {
 /// The entry of a listener that has not closed, if we have met it.
 #[inline(always)]
 pub fn known(sk: *const u8) -> Option<Listener> {
-    entry(sk as u64)
+    entry(sk as u64).map(Listener::of)
 }
 
 #[inline(always)]
-fn entry(key: u64) -> Option<Listener> {
+fn entry(key: u64) -> Option<ListenerRef> {
     // SAFETY: the value is read at once; a replaced one is as good as the one before.
-    let entry = unsafe { maps::LISTENERS.get(key) }?;
-    Some(Listener::new(entry.slot, entry.flags))
+    unsafe { maps::LISTENERS.get(key) }.copied()
 }
 
 /// The key of a closed listener. No socket has an odd address; and with keys of their own, a listener at
