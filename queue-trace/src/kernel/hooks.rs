@@ -5,6 +5,8 @@ use kprobes::KPROBES;
 
 mod kprobes;
 mod losses;
+#[cfg(test)]
+mod tests;
 
 /// By which of the kernel's means the programs are attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

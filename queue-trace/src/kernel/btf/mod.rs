@@ -16,7 +16,7 @@ mod names;
 mod record;
 mod symbols;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     fs::File,

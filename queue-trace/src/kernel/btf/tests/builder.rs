@@ -21,7 +21,7 @@ const KIND_FLAG: u32 = 1 << 31;
 
 /// Collects types and strings; types get ids from 1 on, or from where a base ends.
 #[derive(Clone)]
-pub(super) struct Builder {
+pub(in crate::kernel) struct Builder {
     types: Vec<u8>,
     strings: Vec<u8>,
     next_id: u32,
@@ -29,7 +29,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new() -> Self {
+    pub(in crate::kernel) fn new() -> Self {
         Self { types: Vec::new(), strings: vec![0], next_id: 1, first_string: 0 }
     }
 
@@ -62,7 +62,7 @@ impl Builder {
         self.next_id - 1
     }
 
-    pub(super) fn int(&mut self, name: &str, size: u32) -> u32 {
+    pub(in crate::kernel) fn int(&mut self, name: &str, size: u32) -> u32 {
         self.raw(name, INT << 24, size, &[size * 8])
     }
 
@@ -127,7 +127,7 @@ impl Builder {
         self.raw(name, KIND_FLAG | kind << 24 | entries, size, &tail)
     }
 
-    pub(super) fn function(&mut self, name: &str, returns: u32, parameters: &[(&str, u32)]) -> u32 {
+    pub(in crate::kernel) fn function(&mut self, name: &str, returns: u32, parameters: &[(&str, u32)]) -> u32 {
         let tail: Vec<u32> =
             parameters.iter().flat_map(|&(name, type_id)| [self.string(name), type_id]).collect();
         let entries = u32::try_from(parameters.len()).unwrap();
@@ -146,7 +146,7 @@ impl Builder {
         bytes
     }
 
-    pub(super) fn build(&self) -> Btf {
+    pub(in crate::kernel) fn build(&self) -> Btf {
         Btf::from_bytes(self.bytes()).unwrap()
     }
 }

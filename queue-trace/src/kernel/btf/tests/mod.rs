@@ -1,6 +1,6 @@
 //! The reader against BTF made by hand, cut from real kernels, damaged, and read by another reader.
 
-mod builder;
+pub(in crate::kernel) mod builder;
 mod damage;
 mod kernels;
 mod members;

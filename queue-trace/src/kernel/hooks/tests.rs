@@ -1,0 +1,76 @@
+//! Which hooks a kernel needs, and what stands in for which.
+
+use super::super::btf::tests::builder::Builder;
+use super::*;
+
+const FINISHED: &str = "inet_csk_complete_hashdance";
+const FASTOPEN: &str = "tcp_try_fastopen";
+
+/// Linux 6.2 and later with MPTCP.
+const ALL: Readable = Readable { slots: true, cheaply: true, fastopen: true, joins: true };
+
+/// A kernel that has every function of our hooks, in the newest of their shapes.
+fn kernel(tier: Tier) -> Btf {
+    let mut builder = Builder::new();
+    let int = builder.int("int", 4);
+    let mut named = Vec::new();
+    for Hook { function, shape, .. } in tier.hooks().iter().rev() {
+        if named.contains(function) {
+            continue;
+        }
+        named.push(function);
+        let count = if let Parameters(count) = shape { *count } else { 2 };
+        let returns = if *shape == Void { 0 } else { int };
+        builder.function(function, returns, &vec![("argument", int); count]);
+    }
+    builder.build()
+}
+
+fn plan(tier: Tier, refused: &[&str], readable: Readable) -> Plan {
+    let refused: Vec<_> =
+        tier.hooks().iter().filter(|hook| refused.contains(&hook.function)).copied().collect();
+    Plan::new(tier, &kernel(tier), &refused, readable).unwrap()
+}
+
+/// Whether these two are hooked.
+fn hooked(plan: &Plan) -> [bool; 2] {
+    [FINISHED, FASTOPEN].map(|function| plan.hooks.iter().any(|hook| hook.function == function))
+}
+
+#[test]
+fn where_reads_are_cheap_two_functions_need_no_hooks() {
+    let cheap = plan(Tier::Fentry, &[], ALL);
+    assert_eq!(hooked(&cheap), [false, false]);
+    assert!(cheap.hashdance_by_return && cheap.fastopen_by_mib);
+    let dear = plan(Tier::Fentry, &[], Readable { cheaply: false, ..ALL });
+    assert_eq!(hooked(&dear), [true, true]);
+    assert!(!dear.hashdance_by_return && !dear.fastopen_by_mib);
+    assert_eq!(cheap.hooks.len() + 2, dear.hooks.len());
+    assert!(cheap.losses.is_empty() && dear.losses.is_empty());
+}
+
+#[test]
+fn each_is_hooked_where_what_stands_in_for_it_is_missing() {
+    for function in ["inet_child_forget", "__inet_csk_reqsk_queue_drop"] {
+        let without = plan(Tier::Fentry, &[function], ALL);
+        assert_eq!(hooked(&without), [true, false], "without {function}");
+        assert!(!without.hashdance_by_return, "without {function}");
+    }
+    let cannot = |readable| hooked(&plan(Tier::Fentry, &[], readable));
+    assert_eq!(cannot(Readable { joins: false, ..ALL }), [true, false]);
+    assert_eq!(cannot(Readable { fastopen: false, ..ALL }), [false, true]);
+    assert_eq!(cannot(Readable { slots: false, ..ALL }), [false, true]);
+}
+
+#[test]
+fn kprobes_need_both() {
+    assert_eq!(hooked(&plan(Tier::Kprobe, &[], ALL)), [true, true]);
+}
+
+#[test]
+fn what_is_indispensable_is_named() {
+    let refused: Vec<_> =
+        HOOKS.iter().filter(|hook| hook.function == "tcp_check_req").copied().collect();
+    let error = Plan::new(Tier::Fentry, &kernel(Tier::Fentry), &refused, ALL).unwrap_err();
+    assert!(error.contains("tcp_check_req"), "{error}");
+}
