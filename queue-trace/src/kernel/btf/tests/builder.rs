@@ -127,7 +127,12 @@ impl Builder {
         self.raw(name, KIND_FLAG | kind << 24 | entries, size, &tail)
     }
 
-    pub(in crate::kernel) fn function(&mut self, name: &str, returns: u32, parameters: &[(&str, u32)]) -> u32 {
+    pub(in crate::kernel) fn function(
+        &mut self,
+        name: &str,
+        returns: u32,
+        parameters: &[(&str, u32)],
+    ) -> u32 {
         let tail: Vec<u32> =
             parameters.iter().flat_map(|&(name, type_id)| [self.string(name), type_id]).collect();
         let entries = u32::try_from(parameters.len()).unwrap();
