@@ -51,10 +51,10 @@ pub(super) fn run(family: Family) {
     stage.wire.syn(twice, stage.to);
     stage.wire.syn(twice, stage.to);
     let synack = stage.wire.half_open(guess, stage.to);
-    stage.wire.send(&packets::ack(guess, stage.to, synack.sequence + FAR));
+    stage.wire.send(&packets::ack(guess, stage.to, synack.sequence.wrapping_add(FAR)));
     stage.wire.reply(guess, |reply| reply.rst);
     let synack = stage.wire.half_open(good, stage.to);
-    stage.wire.send(&packets::ack(good, stage.to, synack.sequence + 1));
+    stage.wire.send(&packets::ack(good, stage.to, synack.sequence.wrapping_add(1)));
     assert_eq!(server.accept().client, good);
 
     let Stage { scene, wire, .. } = stage;
