@@ -96,7 +96,7 @@ pub fn acked(btf: &Btf) -> Option<(u32, u32)> {
 }
 
 /// The kernel function that makes a typed pointer of any address, from 6.2 on.
-pub(super) const CAST: &str = "bpf_rdonly_cast";
+pub const CAST: &str = "bpf_rdonly_cast";
 
 /// The numbers of [`CAST`], which makes a typed pointer of any address, and of a structure that is nothing
 /// but numbers: `struct linux_mib`, an array of a thousand bytes.
