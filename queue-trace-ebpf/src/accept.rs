@@ -41,6 +41,7 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     // SAFETY: `child` is a socket.
     let state: u8 = unsafe { member!(M, child, state) };
     let outcome = if state == TCP_CLOSE { Outcome::AcceptedReset } else { Outcome::Accepted };
+    // Each apart, so that the compiler knows which counter it is.
     if state == TCP_CLOSE {
         report::count(listener, Outcome::AcceptedReset);
     } else {

@@ -116,7 +116,7 @@ impl Memory for Typed {
     unsafe fn read_tcp<T: Copy + Default>(sk: *const u8, offset: usize) -> T {
         // SAFETY: the caller's promise, for all; the cast keeps the address.
         unsafe {
-            if config!(numbers) != 0 {
+            if casts() {
                 return Probed::read(sk, offset);
             }
             let tcp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()) as *const u8;
@@ -128,7 +128,7 @@ impl Memory for Typed {
     unsafe fn read_tcp_request<T: Copy + Default>(request: *const u8, offset: usize) -> T {
         // SAFETY: as above.
         unsafe {
-            if config!(numbers) != 0 {
+            if casts() {
                 return Probed::read(request, offset);
             }
             let tcp = bpf_skc_to_tcp_request_sock(request.cast_mut().cast()) as *const u8;
@@ -152,6 +152,12 @@ impl Memory for Probed {
         // SAFETY: the helper checks the address itself.
         unsafe { bpf_probe_read_kernel(address.cast()) }.unwrap_or_default()
     }
+}
+
+/// Whether the kernel makes typed pointers of addresses: then there is a type to make them of.
+#[inline(always)]
+pub fn casts() -> bool {
+    config!(numbers) != 0
 }
 
 /// The same address as a pointer to a `struct linux_mib`: an array of numbers, of which the verifier lets anything be

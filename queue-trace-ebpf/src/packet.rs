@@ -1,7 +1,7 @@
 //! The client of a segment, from the packet's own headers.
 
-use crate::config::{config, member, offset};
-use crate::memory::{Memory, Probed};
+use crate::config::{member, offset};
+use crate::memory::{self, Memory, Probed};
 use crate::pass::Client;
 
 /// The source of a segment.
@@ -18,7 +18,7 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
             member!(M, skb, transport_header: u16) as usize,
         )
     };
-    if config!(cast) != 0 {
+    if memory::casts() {
         by_field(head, network, transport)
     } else {
         at_once(head, network, transport)

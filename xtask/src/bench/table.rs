@@ -252,22 +252,30 @@ fn parts(out: &mut impl Write, figures: &Figures) -> io::Result<()> {
         row(out, name, &cells)?;
     }
     row(out, "all", &sums.map(|sum| grouped(sum, "")))?;
-    if let Some(empty) = Empty::of(&figures.samples) {
-        let entering = Scenario::ALL.map(|scenario| {
-            let runs = parts.iter().filter_map(|(name, of)| Some((*name, of.get(&scenario)?.runs)));
-            empty.entering(runs)
-        });
-        row(out, "entering and leaving them", &entering.map(|sum| grouped(sum, "")))?;
-        let together = Scenario::ALL.map(|scenario| {
-            let sum = entering[scenario as usize] + sums[scenario as usize];
-            let part =
-                figures.alone(scenario).map(|alone| format!(" ({:.1} %)", 100.0 * sum / alone));
-            grouped(sum, "") + &part.unwrap_or_default()
-        });
-        row(out, "together (of nothing)", &together)?;
-        writeln!(out, "\n{}", empty.told())?;
-    }
+    together(out, figures, &parts, &sums)?;
     writeln!(out)
+}
+
+/// Adds what entering the programs takes to what they take themselves.
+fn together(
+    out: &mut impl Write,
+    figures: &Figures,
+    parts: &BTreeMap<&str, BTreeMap<Scenario, Part>>,
+    inside: &[f64; Scenario::ALL.len()],
+) -> io::Result<()> {
+    let Some(empty) = Empty::of(&figures.samples) else { return Ok(()) };
+    let entering = Scenario::ALL.map(|scenario| {
+        let runs = parts.iter().filter_map(|(name, of)| Some((*name, of.get(&scenario)?.runs)));
+        empty.entering(runs)
+    });
+    row(out, "entering and leaving them", &entering.map(|sum| grouped(sum, "")))?;
+    let together = Scenario::ALL.map(|scenario| {
+        let sum = entering[scenario as usize] + inside[scenario as usize];
+        let part = figures.alone(scenario).map(|alone| format!(" ({:.1} %)", 100.0 * sum / alone));
+        grouped(sum, "") + &part.unwrap_or_default()
+    });
+    row(out, "together (of nothing)", &together)?;
+    writeln!(out, "\n{}", empty.told())
 }
 
 fn header(out: &mut impl Write, first: &str, others: &[&str]) -> io::Result<()> {

@@ -59,15 +59,11 @@ pub(super) fn run() {
     let mine = |number: usize| number % shares == share;
     let required = REQUIRED.iter().enumerate().filter(|(number, _)| mine(*number));
     required.for_each(|(_, function)| refuses_to_start(function));
-    for function in REQUIRED_BY_HELPERS {
-        if program::reads_cheaply() {
-            goes_on_without(function, "");
-        } else {
-            refuses_to_start(function);
-        }
-    }
     if program::reads_cheaply() {
-        goes_on_without(CAST, "");
+        let superfluous = REQUIRED_BY_HELPERS.iter().chain([&CAST]);
+        superfluous.for_each(|function| goes_on_without(function, ""));
+    } else {
+        REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
     }
     if program::by_kprobes() {
         refuses_to_start(REQUIRED_BY_KPROBES);
