@@ -192,6 +192,8 @@ pub struct Config {
     pub port_count: u32,
     /// What of this CPU's MIB slot tells what became of a SYN; bits of [`group`].
     pub syn_groups: u32,
+    /// 1: how far the kernel got with a SYN is told by this CPU's MIB slot; 0: by `inet_reqsk_alloc`.
+    pub progress_by_mib: u32,
     /// 1: a cookie that was counted as sent may yet be dropped (`CONFIG_TCP_AO`).
     pub cookie_can_drop: u32,
     /// 1: a handshake that ends is told by what `tcp_check_req` returns and by how the request is dropped; 0: by
@@ -236,6 +238,7 @@ impl Config {
         ports: [0; MAX_PORTS],
         port_count: 0,
         syn_groups: 0,
+        progress_by_mib: 0,
         cookie_can_drop: 0,
         hashdance_by_return: 0,
         ledgers: 0,

@@ -6,8 +6,8 @@
 //!
 //! All that makes this untrue makes the ledgers void: a pass whose end we did not see, counting begun anew, an
 //! ICMP error, a SYN to a broadcast address, a cookie made by a BPF helper (`tcp_get_syncookie_mss`), and for good
-//! a protocol that shares TCP's requests and counters (DCCP), which shows by a request allocated outside of our
-//! passes. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
+//! a protocol that shares TCP's requests and counters (DCCP), which shows by a request that is queued outside of
+//! our passes. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
 //! (`Config::ledgers`): each pass reads at its beginning.
 
 use queue_trace_common::group;
@@ -107,6 +107,13 @@ impl Ledger {
     pub fn overflowed(&mut self) {
         self.refusals.overflows += 1;
         self.refusals.drops += 1;
+    }
+
+    /// Whether `SyncookiesSent` moved since it was last seen.
+    #[inline(always)]
+    pub fn cookie_sent(&mut self) -> bool {
+        let sent = mib::cookies_sent(self.slots());
+        core::mem::replace(&mut self.cookies_sent, sent) != sent
     }
 
     /// How far `ListenDrops` and `ListenOverflows` moved since they were last seen: whether at all.

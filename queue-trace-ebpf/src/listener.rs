@@ -183,7 +183,7 @@ fn closed(sk: *const u8) -> u64 {
 
 /// Whether the socket is in LISTEN.
 #[inline(always)]
-fn listens<M: Memory>(sk: *const u8) -> bool {
+pub fn listens<M: Memory>(sk: *const u8) -> bool {
     // SAFETY: `sk` is a socket.
     unsafe { member!(M, sk, state: u8) == TCP_LISTEN }
 }

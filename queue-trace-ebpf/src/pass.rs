@@ -30,9 +30,9 @@ pub enum Kind {
 
 /// Evidence that inner hooks leave; bits of [`Pass::seen`].
 pub mod seen {
-    /// `inet_reqsk_alloc` was called: the SYN got past both full-queue tests.
+    /// `inet_reqsk_alloc` was called: the SYN got past both full-queue tests. Not left where it is not hooked.
     pub const ALLOCATED: u32 = 1 << 0;
-    /// It returned nothing.
+    /// It returned nothing; where it is not hooked, a slab had no memory.
     pub const NO_MEMORY: u32 = 1 << 1;
     /// `tcp_syn_flood_action` said: SYN queue full, drop.
     pub const FLOOD_DROP: u32 = 1 << 2;

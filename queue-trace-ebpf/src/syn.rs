@@ -10,7 +10,7 @@ use crate::gauge::{self, Queue};
 use crate::ledger;
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
-use crate::mib::{self, Counts, Refusals, SynQueue};
+use crate::mib::{Counts, Refusals, SynQueue};
 use crate::pass::{self, Kind, Pass, seen};
 use crate::{fastopen, listener, maps, packet, report};
 
@@ -68,7 +68,7 @@ fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
         // The most frequent by far; a way of its own, on which the compiler knows the outcome.
         return tell::<M>(pass, sk, skb, Outcome::SynQueued);
     }
-    let outcome = outcome(pass);
+    let outcome = outcome::<M>(pass, sk);
     if config!(verify) != 0 {
         let now = Counts::read(pass.ledgers.current().slots());
         verify(&now.since(&pass.mib), outcome);
@@ -97,7 +97,7 @@ fn tell<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, outcome: Outc
 }
 
 #[inline(always)]
-fn outcome(pass: &mut Pass) -> Outcome {
+fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     if pass.saw(seen::HASH_RACE) {
         Outcome::SynRace
     } else if pass.saw(seen::FASTOPEN_CHILD) {
@@ -106,6 +106,8 @@ fn outcome(pass: &mut Pass) -> Outcome {
         }
         pass.ledgers.current().forget_refusals();
         Outcome::SynClosing
+    } else if config!(progress_by_mib) != 0 {
+        by_counters::<M>(pass, sk)
     } else if cookie_sent(pass) {
         Outcome::SynCookie
     } else {
@@ -120,6 +122,29 @@ fn outcome(pass: &mut Pass) -> Outcome {
     }
 }
 
+/// The SYN was not queued, and how far the kernel got with it is told by what it counted.
+#[inline(always)]
+fn by_counters<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
+    full_syn_queue(pass);
+    let ledger = pass.ledgers.current();
+    if pass.seen & seen::COOKIE_CHOSEN != 0 && ledger.cookie_sent() {
+        let sent = config!(cookie_can_drop) == 0 || !ledger.refused().dropped;
+        return if sent { Outcome::SynCookie } else { Outcome::SynNoRoute };
+    }
+    if ledger.refused().overflow {
+        Outcome::SynAcceptQueueFull
+    } else if pass.saw(seen::FLOOD_DROP) {
+        Outcome::SynQueueFull
+    } else if pass.saw(seen::NO_MEMORY) || !listener::listens::<M>(sk) {
+        // A listener that is being freed gets no request.
+        Outcome::SynNoMemory
+    } else if pass.saw(seen::NOT_PROVEN) {
+        Outcome::SynLastQuarter
+    } else {
+        Outcome::SynNoRoute
+    }
+}
+
 /// Whether the SYN was answered with a cookie.
 #[inline(always)]
 fn cookie_sent(pass: &mut Pass) -> bool {
@@ -130,9 +155,7 @@ fn cookie_sent(pass: &mut Pass) -> bool {
         return false;
     }
     let ledger = pass.ledgers.current();
-    let sent = mib::cookies_sent(ledger.slots());
-    let before = core::mem::replace(&mut ledger.cookies_sent, sent);
-    sent != before && (config!(cookie_can_drop) == 0 || !ledger.refused().dropped)
+    ledger.cookie_sent() && (config!(cookie_can_drop) == 0 || !ledger.refused().dropped)
 }
 
 /// `cookie_v4_init_sequence` or `cookie_v6_init_sequence` makes a cookie.
@@ -166,17 +189,23 @@ fn refusal(pass: &mut Pass) -> Outcome {
         };
     }
     if config!(syn_groups) & group::SYN_QUEUE != 0 {
-        let ledger = pass.ledgers.current();
-        let now = SynQueue::read(ledger.slots());
-        let before = core::mem::replace(&mut ledger.syn_queue, now);
-        if now.drops != before.drops {
-            pass.seen |= seen::FLOOD_DROP;
-        }
-        if now.cookies != before.cookies {
-            pass.seen |= seen::COOKIE_CHOSEN;
-        }
+        full_syn_queue(pass);
     }
     if pass.saw(seen::FLOOD_DROP) { Outcome::SynQueueFull } else { Outcome::SynAcceptQueueFull }
+}
+
+/// Whether the SYN queue was full, and what the kernel did about it.
+#[inline(always)]
+fn full_syn_queue(pass: &mut Pass) {
+    let ledger = pass.ledgers.current();
+    let now = SynQueue::read(ledger.slots());
+    let before = core::mem::replace(&mut ledger.syn_queue, now);
+    if now.drops != before.drops {
+        pass.seen |= seen::FLOOD_DROP;
+    }
+    if now.cookies != before.cookies {
+        pass.seen |= seen::COOKIE_CHOSEN;
+    }
 }
 
 /// Counts what the kernel counts about the SYN beside its outcome.

@@ -4,9 +4,7 @@ use aya_ebpf::macros::{fexit, kprobe, kretprobe};
 use aya_ebpf::programs::{FExitContext, ProbeContext, RetProbeContext};
 
 use super::truth;
-use crate::config::config;
-use crate::maps;
-use crate::pass::{self, Kind, Pass, seen};
+use crate::pass::{self, seen};
 
 #[fexit]
 fn inet_reqsk_alloc_leave(ctx: FExitContext) -> i32 {
@@ -25,18 +23,7 @@ fn allocated(attached: bool, request: u64) {
     if !attached {
         evidence |= seen::COOKIE_CHOSEN;
     }
-    let Some(pass) = pass::current() else { return };
-    pass.seen |= evidence;
-    if config!(ledgers) != 0 && pass.kind == Kind::None as u32 && counts(pass) {
-        // DCCP, or a BPF program that makes a request.
-        maps::share();
-    }
-}
-
-/// Whether this CPU has opened a pass since counting began: else this may be in one that began before.
-#[inline(always)]
-fn counts(pass: &Pass) -> bool {
-    maps::counting().is_some_and(|now| now.armed() == pass.now.armed())
+    pass::note(evidence);
 }
 
 #[kprobe]

@@ -26,6 +26,7 @@ mod reuseport_migrate;
 mod sched_switch;
 mod sched_wakeup;
 mod security_sock_graft;
+mod slab_out_of_memory;
 mod syn_recv_sock;
 mod sys_accept;
 mod sys_listen;

@@ -69,6 +69,8 @@ pub enum Instead {
     CheapSlot,
     /// What `tcp_check_req` returns, and how the request is dropped.
     Return,
+    /// How far the kernel's counters moved within the pass, and a hook of what runs when there is no memory.
+    Progress,
 }
 
 /// What the kernel side can read.
@@ -76,6 +78,8 @@ pub enum Instead {
 pub struct Readable {
     /// This CPU's slot of the kernel's counters.
     pub slots: bool,
+    /// Which namespace a socket is in, apart from one that had its address before.
+    pub namespaces: bool,
     /// Any address for a few instructions (`bpf_rdonly_cast`), and arguments that point to numbers (from 5.17 on).
     pub cheaply: bool,
     /// The counters of Fast Open among the slots.
@@ -155,7 +159,10 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return).unless_slot_tells(),
-    hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return).required(),
+    hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return)
+        .instead(Instead::Progress)
+        .required(),
+    hook("slab_out_of_memory_enter", OUT_OF_MEMORY, Entry),
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
     hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).unless_slot_tells().required(),
     hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry).unless_slot_tells(),
@@ -232,6 +239,9 @@ const DISPATCH: &[&str] = &[
     "subflow_v6_conn_request",
 ];
 
+/// What runs when a request cannot be allocated.
+const OUT_OF_MEMORY: &str = "slab_out_of_memory";
+
 /// Without these what `tcp_check_req` returns does not tell all that became of a handshake.
 const RETURN_NEEDS: &[&str] = &["__inet_csk_reqsk_queue_drop", "inet_child_forget"];
 
@@ -273,6 +283,8 @@ pub struct Plan {
     pub syn_by_mib: bool,
     /// Tell by the MIB slot whether a cookie was sent.
     pub cookie_by_mib: bool,
+    /// Tell by the MIB slot how far the kernel got with a SYN.
+    pub progress_by_mib: bool,
     /// A cookie that was counted as sent may yet be dropped.
     pub cookie_can_drop: bool,
     /// Tell by the MIB slot what became of Fast Open.
@@ -310,13 +322,21 @@ impl Plan {
         refused: &[Hook],
         readable: Readable,
     ) -> Result<Self, String> {
-        let Readable { slots, cheaply, fastopen, joins } = readable;
+        let Readable { slots, namespaces, cheaply, fastopen, joins } = readable;
         let there = |name: &str| {
             let refused = refused.iter().any(|hook| hook.function == name);
             btf.function(name).filter(|function| !function.ambiguous && !refused)
         };
+        // Programs over kprobes can be skipped, and with one the whole chain would break.
+        let ledgers = tier == Tier::Fentry
+            && slots
+            && namespaces
+            && LEDGERS_NEED.iter().all(|function| {
+                btf.function(function).is_none() || there(function).is_some()
+            });
         let told_else = |hook: &Hook| match hook.instead {
             Some(Instead::Slot) => slots,
+            Some(Instead::Progress) => ledgers && there(OUT_OF_MEMORY).is_some(),
             Some(Instead::CheapSlot) => slots && cheaply && fastopen,
             Some(Instead::Return) => {
                 cheaply && joins && RETURN_NEEDS.iter().all(|function| there(function).is_some())
@@ -346,6 +366,9 @@ impl Plan {
         if seen(&hooks, DISPATCH) {
             hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
+        if hooks.iter().any(|hook| hook.function == "inet_reqsk_alloc") {
+            hooks.retain(|hook| hook.function != OUT_OF_MEMORY);
+        }
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
         if let Some(missing) = SHAPED.iter().find(|function| !on(function)) {
             return Err(indispensable(missing));
@@ -360,11 +383,11 @@ impl Plan {
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
             cookie_by_mib: !on("cookie_v4_init_sequence"),
+            progress_by_mib: !on("inet_reqsk_alloc"),
             cookie_can_drop: !on("cookie_v4_init_sequence") && exists("tcp_ao_copy_all_matching"),
             fastopen_by_mib: !on("tcp_try_fastopen"),
             hashdance_by_return: !on("inet_csk_complete_hashdance"),
-            // Programs over kprobes can be skipped, and with one the whole chain would break.
-            ledgers: tier == Tier::Fentry && slots && seen(&hooks, LEDGERS_NEED),
+            ledgers,
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
             migrate_by_mib: slots && exists("reuseport_migrate_sock"),
             no_graft: !on("security_sock_graft"),

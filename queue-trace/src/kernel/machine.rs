@@ -64,6 +64,7 @@ impl Machine {
         let Offsets { is_mptcp, drop_request, first_subflow, .. } = self.offsets;
         let readable = Readable {
             slots: self.slots(),
+            namespaces: self.offsets.hash_mix != MISSING,
             cheaply: self.casts(),
             fastopen: self.offsets.fastopen_counters != MISSING,
             joins: first_subflow == MISSING || is_mptcp != MISSING && drop_request != MISSING,
@@ -105,9 +106,10 @@ impl Machine {
             no_graft: u32::from(plan.no_graft),
             migrate_by_mib: u32::from(plan.migrate_by_mib),
             syn_groups: groups(plan),
+            progress_by_mib: u32::from(plan.progress_by_mib),
             cookie_can_drop: u32::from(plan.cookie_can_drop),
             hashdance_by_return: u32::from(plan.hashdance_by_return),
-            ledgers: u32::from(plan.ledgers && offsets.hash_mix != MISSING),
+            ledgers: u32::from(plan.ledgers),
             ack_by_mib: u32::from(plan.ack_by_mib),
             verify: u32::from(settings.verify && slots),
             counts_retransmit: u32::from(plan.counts_retransmit),
@@ -125,7 +127,7 @@ impl Machine {
 /// What of the kernel's counters tells what became of a SYN.
 fn groups(plan: &Plan) -> u32 {
     let wanted = [
-        (plan.cookie_can_drop, group::REFUSALS),
+        (plan.cookie_can_drop || plan.progress_by_mib, group::REFUSALS),
         (plan.syn_by_mib, group::SYN_QUEUE),
         (plan.cookie_by_mib, group::COOKIES),
         (plan.fastopen_by_mib, group::FASTOPEN | group::REFUSALS),

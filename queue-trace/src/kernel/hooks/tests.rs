@@ -7,7 +7,8 @@ const FINISHED: &str = "inet_csk_complete_hashdance";
 const FASTOPEN: &str = "tcp_try_fastopen";
 
 /// Linux 6.2 and later with MPTCP.
-const ALL: Readable = Readable { slots: true, cheaply: true, fastopen: true, joins: true };
+const ALL: Readable =
+    Readable { slots: true, namespaces: true, cheaply: true, fastopen: true, joins: true };
 
 /// A kernel that has every function of our hooks, in the newest of their shapes.
 fn kernel(tier: Tier) -> Btf {
@@ -60,6 +61,31 @@ fn each_is_hooked_where_what_stands_in_for_it_is_missing() {
     assert_eq!(cannot(Readable { joins: false, ..ALL }), [true, false]);
     assert_eq!(cannot(Readable { fastopen: false, ..ALL }), [false, true]);
     assert_eq!(cannot(Readable { slots: false, ..ALL }), [false, true]);
+}
+
+/// Whether the allocation of a request is hooked, and whether the failure of one.
+fn allocation(plan: &Plan) -> [bool; 2] {
+    let hooked = |function| plan.hooks.iter().any(|hook| hook.function == function);
+    ["inet_reqsk_alloc", OUT_OF_MEMORY].map(hooked)
+}
+
+#[test]
+fn the_counters_tell_how_far_a_syn_got_where_they_are_known_when_its_pass_begins() {
+    for cheaply in [true, false] {
+        let told = plan(Tier::Fentry, &[], Readable { cheaply, ..ALL });
+        assert_eq!(allocation(&told), [false, true]);
+        assert!(told.progress_by_mib && told.ledgers && told.losses.is_empty());
+    }
+    // Each of these leaves passes whose beginning is not known, or hides that there is no memory.
+    for function in ["tcp_req_err", "cookie_v4_check", OUT_OF_MEMORY] {
+        let hooked = plan(Tier::Fentry, &[function], ALL);
+        assert_eq!(allocation(&hooked), [true, false], "without {function}");
+        assert!(!hooked.progress_by_mib, "without {function}");
+    }
+    let cannot = |readable| allocation(&plan(Tier::Fentry, &[], readable));
+    assert_eq!(cannot(Readable { slots: false, ..ALL }), [true, false]);
+    assert_eq!(cannot(Readable { namespaces: false, ..ALL }), [true, false]);
+    assert_eq!(allocation(&plan(Tier::Kprobe, &[], ALL)), [true, false]);
 }
 
 #[test]
