@@ -137,6 +137,8 @@ offsets! {
     reuseport,
     /// `mptcp_sock.first`, pointer to the first subflow; missing without `CONFIG_MPTCP`.
     first_subflow,
+    /// `proto.rsk_prot`, pointer; null for a protocol without half-open requests.
+    request_protocol,
     /// `tcp_fastopen_cookie.len`, i8: -1 for no Fast Open option, 0 for a request of a cookie.
     fastopen_length,
     /// `task_struct.files`, pointer.
@@ -170,6 +172,10 @@ offsets! {
     /// Index of `LINUX_MIB_TCPFASTOPENPASSIVEFAIL`, which `LINUX_MIB_TCPFASTOPENLISTENOVERFLOW` and
     /// `LINUX_MIB_TCPFASTOPENCOOKIEREQD` follow; missing where they do not.
     fastopen_counters,
+    /// `net.mib.tcp_statistics`, likewise.
+    tcp_statistics,
+    /// Index of `TCP_MIB_OUTSEGS` in that.
+    out_segments,
     /// Index of `LINUX_MIB_TCPMIGRATEREQSUCCESS`; missing before 5.14.
     migrate_successes,
     /// Index of `LINUX_MIB_TCPMIGRATEREQFAILURE`; missing before 5.14.
@@ -194,6 +200,9 @@ pub struct Config {
     pub syn_groups: u32,
     /// 1: how far the kernel got with a SYN is told by this CPU's MIB slot; 0: by `inet_reqsk_alloc`.
     pub progress_by_mib: u32,
+    /// 1: that a SYN was queued is told by the SYN-ACK that this CPU's MIB slot counts; 0: by
+    /// `inet_csk_reqsk_queue_hash_add`.
+    pub queued_by_mib: u32,
     /// 1: a cookie that was counted as sent may yet be dropped (`CONFIG_TCP_AO`).
     pub cookie_can_drop: u32,
     /// 1: a handshake that ends is told by what `tcp_check_req` returns and by how the request is dropped; 0: by
@@ -239,6 +248,7 @@ impl Config {
         port_count: 0,
         syn_groups: 0,
         progress_by_mib: 0,
+        queued_by_mib: 0,
         cookie_can_drop: 0,
         hashdance_by_return: 0,
         ledgers: 0,

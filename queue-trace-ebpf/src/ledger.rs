@@ -7,7 +7,7 @@
 //! All that makes this untrue makes the ledgers void: a pass whose end we did not see, counting begun anew, an
 //! ICMP error, a SYN to a broadcast address, a cookie made by a BPF helper (`tcp_get_syncookie_mss`), and for good
 //! a protocol that shares TCP's requests and counters (DCCP), which shows by a request that is queued outside of
-//! our passes. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
+//! our passes, or when it is registered. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
 //! (`Config::ledgers`): each pass reads at its beginning.
 
 use queue_trace_common::group;
@@ -30,6 +30,8 @@ pub struct Ledger {
     identity: u64,
     /// Where this CPU's counters of it stand.
     slots: u64,
+    /// The same of the counters of TCP proper.
+    tcp_slots: u64,
     /// `ListenOverflows` and `ListenDrops`.
     pub refusals: Refusals,
     /// `TCPReqQFullDoCookies` and `TCPReqQFullDrop`.
@@ -84,6 +86,14 @@ impl Ledger {
     pub fn slots(&self) -> *const u8 {
         // SAFETY: a reference. Volatile, so that the verifier sees a number: what was written is a typed pointer.
         unsafe { (&raw const self.slots).read_volatile() as *const u8 }
+    }
+
+    /// How many segments TCP has sent on this CPU.
+    #[inline(always)]
+    pub fn out_segments(&self) -> u64 {
+        // SAFETY: as in `slots`.
+        let slots = unsafe { (&raw const self.tcp_slots).read_volatile() };
+        mib::out_segments(slots as *const u8)
     }
 
     /// Whether what is known is so (tests).
@@ -187,5 +197,8 @@ pub fn identify<M: Memory>(pass: &mut Pass, sk: *const u8) {
     let ledger = ledgers.current();
     (ledger.net, ledger.identity, ledger.known) = (net as u64, identity, 0);
     mib::find::<M>(&mut ledger.slots, &mut this_cpu, net);
+    if config!(queued_by_mib) != 0 {
+        mib::find_tcp::<M>(&mut ledger.tcp_slots, &mut this_cpu, net);
+    }
     ledgers.this_cpu = this_cpu;
 }

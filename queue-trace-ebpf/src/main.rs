@@ -33,6 +33,7 @@ mod packet;
 mod pass;
 #[allow(non_snake_case, reason = "programs are named after kernel functions")]
 mod probes;
+mod progress;
 mod report;
 mod scheduler;
 mod syn;

@@ -65,15 +65,27 @@ pub struct Fastopen {
 #[inline(always)]
 pub fn find<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
     // SAFETY: `net` is a namespace, and the offsets are those of the running kernel.
-    unsafe {
-        // Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
-        (&raw mut *slots).write_volatile(member!(M, net, statistics));
-        if *this_cpu == 0 {
-            *this_cpu = per_cpu_offset();
-        }
-        let base = (&raw const *slots).read_volatile();
-        *slots = base.wrapping_add(*this_cpu);
+    on_this_cpu(slots, this_cpu, unsafe { member!(M, net, statistics) });
+}
+
+/// The same of the counters of TCP proper.
+#[inline(always)]
+pub fn find_tcp<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
+    // SAFETY: as above.
+    on_this_cpu(slots, this_cpu, unsafe { member!(M, net, tcp_statistics) });
+}
+
+#[inline(always)]
+fn on_this_cpu(slots: &mut u64, this_cpu: &mut u64, counters: u64) {
+    // SAFETY: references. Through memory, which makes a number of it: the verifier lets nobody add to a typed pointer.
+    let base = unsafe {
+        (&raw mut *slots).write_volatile(counters);
+        (&raw const *slots).read_volatile()
+    };
+    if *this_cpu == 0 {
+        *this_cpu = per_cpu_offset();
     }
+    *slots = base.wrapping_add(*this_cpu);
 }
 
 /// What is added to a per-CPU pointer on this CPU.
@@ -134,6 +146,12 @@ impl SynQueue {
 #[inline(always)]
 pub fn cookies_sent(slots: *const u8) -> u64 {
     slot!(slots, cookies_sent)
+}
+
+/// `OutSegs`, of the counters of TCP proper: `tcp_make_synack` counts each SYN-ACK.
+#[inline(always)]
+pub fn out_segments(slots: *const u8) -> u64 {
+    slot!(slots, out_segments)
 }
 
 /// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket: requests migrate outside of

@@ -42,7 +42,7 @@ pub mod seen {
     pub const COOKIE_MADE: u32 = 1 << 4;
     /// Fast Open made a child and tried to queue it.
     pub const FASTOPEN_CHILD: u32 = 1 << 5;
-    /// The request went into the hash of half-open requests.
+    /// The request went into the hash of half-open requests; where that is not hooked, a SYN-ACK was sent for it.
     pub const HASHED: u32 = 1 << 6;
     /// It was there already.
     pub const HASH_RACE: u32 = 1 << 7;
@@ -128,6 +128,8 @@ pub struct Pass {
     pub client: Client,
     /// The kernel's counters when the pass began, where every outcome is compared with them.
     pub mib: crate::mib::Counts,
+    /// What TCP had sent on this CPU when the pass of a SYN began, where that tells whether it was queued.
+    pub out_segments: u64,
     /// The kernel's drops when a cookie was made.
     pub refusals: crate::mib::Refusals,
     /// The same of those of migrated requests, when one was cloned.

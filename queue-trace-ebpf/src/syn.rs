@@ -10,9 +10,9 @@ use crate::gauge::{self, Queue};
 use crate::ledger;
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
-use crate::mib::{Counts, Refusals, SynQueue};
+use crate::mib::{Counts, Refusals};
 use crate::pass::{self, Kind, Pass, seen};
-use crate::{fastopen, listener, maps, packet, report};
+use crate::{fastopen, listener, maps, packet, progress, report};
 
 /// A SYN reached `tcp_conn_request`.
 #[inline(always)]
@@ -24,6 +24,9 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
     let wanted = config!(syn_groups);
     if wanted != 0 || config!(verify) != 0 {
         ledger::begin::<M>(pass, sk, wanted);
+    }
+    if config!(queued_by_mib) != 0 {
+        pass.out_segments = pass.ledgers.current().out_segments();
     }
     if config!(verify) != 0 {
         pass.mib = Counts::read(pass.ledgers.current().slots());
@@ -63,6 +66,9 @@ fn reached(skb: *const u8) {
 /// What became of the SYN.
 #[inline(always)]
 fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
+    if config!(queued_by_mib) != 0 {
+        progress::answered(pass);
+    }
     fastopen::ends(pass);
     if pass.saw(seen::HASHED) {
         // The most frequent by far; a way of its own, on which the compiler knows the outcome.
@@ -87,7 +93,7 @@ fn tell<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, outcome: Outc
     }
     tally(pass, listener);
     report::report::<M>(listener, sk, outcome, |record| {
-        if M::DIRECT && matches!(outcome, Outcome::SynQueued) {
+        if M::DIRECT && config!(queued_by_mib) == 0 && matches!(outcome, Outcome::SynQueued) {
             // See `queued`.
             report::set_client(record, &pass.client);
         } else {
@@ -107,7 +113,7 @@ fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         pass.ledgers.current().forget_refusals();
         Outcome::SynClosing
     } else if config!(progress_by_mib) != 0 {
-        by_counters::<M>(pass, sk)
+        progress::outcome::<M>(pass, sk)
     } else if cookie_sent(pass) {
         Outcome::SynCookie
     } else {
@@ -119,29 +125,6 @@ fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
             ledger.forget_refusals();
         }
         outcome
-    }
-}
-
-/// The SYN was not queued, and how far the kernel got with it is told by what it counted.
-#[inline(always)]
-fn by_counters<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
-    full_syn_queue(pass);
-    let ledger = pass.ledgers.current();
-    if pass.seen & seen::COOKIE_CHOSEN != 0 && ledger.cookie_sent() {
-        let sent = config!(cookie_can_drop) == 0 || !ledger.refused().dropped;
-        return if sent { Outcome::SynCookie } else { Outcome::SynNoRoute };
-    }
-    if ledger.refused().overflow {
-        Outcome::SynAcceptQueueFull
-    } else if pass.saw(seen::FLOOD_DROP) {
-        Outcome::SynQueueFull
-    } else if pass.saw(seen::NO_MEMORY) || !listener::listens::<M>(sk) {
-        // A listener that is being freed gets no request.
-        Outcome::SynNoMemory
-    } else if pass.saw(seen::NOT_PROVEN) {
-        Outcome::SynLastQuarter
-    } else {
-        Outcome::SynNoRoute
     }
 }
 
@@ -189,23 +172,9 @@ fn refusal(pass: &mut Pass) -> Outcome {
         };
     }
     if config!(syn_groups) & group::SYN_QUEUE != 0 {
-        full_syn_queue(pass);
+        progress::full_syn_queue(pass);
     }
     if pass.saw(seen::FLOOD_DROP) { Outcome::SynQueueFull } else { Outcome::SynAcceptQueueFull }
-}
-
-/// Whether the SYN queue was full, and what the kernel did about it.
-#[inline(always)]
-fn full_syn_queue(pass: &mut Pass) {
-    let ledger = pass.ledgers.current();
-    let now = SynQueue::read(ledger.slots());
-    let before = core::mem::replace(&mut ledger.syn_queue, now);
-    if now.drops != before.drops {
-        pass.seen |= seen::FLOOD_DROP;
-    }
-    if now.cookies != before.cookies {
-        pass.seen |= seen::COOKIE_CHOSEN;
-    }
 }
 
 /// Counts what the kernel counts about the SYN beside its outcome.

@@ -21,6 +21,7 @@ mod inet_csk_reqsk_queue_hash_add;
 mod inet_listen;
 mod inet_reqsk_alloc;
 mod look;
+mod proto_register;
 mod reqsk_timer_handler;
 mod reuseport_migrate;
 mod sched_switch;

@@ -1,8 +1,11 @@
 //! Which hooks there are, and which of them this kernel takes.
 
 use super::btf::{Btf, Function};
+use instead::Substitutes;
+pub use instead::{Instead, Readable};
 use kprobes::KPROBES;
 
+mod instead;
 mod kprobes;
 mod losses;
 #[cfg(test)]
@@ -60,34 +63,6 @@ pub enum Shape {
     Void,
 }
 
-/// What makes a hook superfluous.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Instead {
-    /// This CPU's slot of the kernel's counters.
-    Slot,
-    /// The same, where reading it takes less than the hook.
-    CheapSlot,
-    /// What `tcp_check_req` returns, and how the request is dropped.
-    Return,
-    /// How far the kernel's counters moved within the pass, and a hook of what runs when there is no memory.
-    Progress,
-}
-
-/// What the kernel side can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readable {
-    /// This CPU's slot of the kernel's counters.
-    pub slots: bool,
-    /// Which namespace a socket is in, apart from one that had its address before.
-    pub namespaces: bool,
-    /// Any address for a few instructions (`bpf_rdonly_cast`), and arguments that point to numbers (from 5.17 on).
-    pub cheaply: bool,
-    /// The counters of Fast Open among the slots.
-    pub fastopen: bool,
-    /// Whether a request makes a connection of its own, or one more subflow of MPTCP.
-    pub joins: bool,
-}
-
 /// One program and the kernel function that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
@@ -103,6 +78,8 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
+    /// It has something to tell only where this function is not hooked.
+    pub only_instead_of: Option<&'static str>,
     /// What else tells the same, for less.
     pub instead: Option<Instead>,
     /// Whether nothing works without it.
@@ -110,8 +87,17 @@ pub struct Hook {
 }
 
 const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
-    let (shape, unless, only_with) = (Shape::Any, None, None);
-    Hook { program, function, at, shape, unless, only_with, instead: None, required: false }
+    Hook {
+        program,
+        function,
+        at,
+        shape: Shape::Any,
+        unless: None,
+        only_with: None,
+        only_instead_of: None,
+        instead: None,
+        required: false,
+    }
 }
 
 impl Hook {
@@ -125,6 +111,10 @@ impl Hook {
 
     const fn only_with(self, function: &'static str) -> Self {
         Self { only_with: Some(function), ..self }
+    }
+
+    const fn only_instead_of(self, function: &'static str) -> Self {
+        Self { only_instead_of: Some(function), ..self }
     }
 
     const fn unless_slot_tells(self) -> Self {
@@ -159,10 +149,10 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return).unless_slot_tells(),
-    hook("inet_reqsk_alloc_leave", "inet_reqsk_alloc", Return)
+    hook("inet_reqsk_alloc_leave", ALLOCATION, Return)
         .instead(Instead::Progress)
         .required(),
-    hook("slab_out_of_memory_enter", OUT_OF_MEMORY, Entry),
+    hook("slab_out_of_memory_enter", instead::OUT_OF_MEMORY, Entry).only_instead_of(ALLOCATION),
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
     hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).unless_slot_tells().required(),
     hook("cookie_v6_init_enter", "cookie_v6_init_sequence", Entry).unless_slot_tells(),
@@ -170,9 +160,10 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_try_fastopen_enter", "tcp_try_fastopen", Entry)
         .instead(Instead::CheapSlot)
         .required(),
-    hook("hash_add_leave_void", "inet_csk_reqsk_queue_hash_add", Return).shape(Void),
-    hook("hash_add_leave_3", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(3)),
-    hook("hash_add_leave_2", "inet_csk_reqsk_queue_hash_add", Return).shape(Parameters(2)),
+    hook("hash_add_leave_void", QUEUED, Return).shape(Void).instead(Instead::Sent),
+    hook("hash_add_leave_3", QUEUED, Return).shape(Parameters(3)).instead(Instead::Sent),
+    hook("hash_add_leave_2", QUEUED, Return).shape(Parameters(2)).instead(Instead::Sent),
+    hook("proto_register_enter", instead::PROTOCOL_COMES, Entry).only_instead_of(QUEUED),
     hook("queue_add_leave", "inet_csk_reqsk_queue_add", Return).required(),
     hook("tcp_create_openreq_child_enter", "tcp_create_openreq_child", Entry).unless_slot_tells(),
     hook("inet6_csk_route_req_leave_4", "inet6_csk_route_req", Return)
@@ -228,8 +219,14 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_conn_request_enter", "tcp_conn_request", Entry).required(),
 ];
 
+/// A request is allocated.
+const ALLOCATION: &str = "inet_reqsk_alloc";
+
+/// A request goes into the hash.
+const QUEUED: &str = "inet_csk_reqsk_queue_hash_add";
+
 /// Functions of several shapes, one of which has to fit.
-const SHAPED: &[&str] = &["inet_csk_reqsk_queue_hash_add", "tcp_check_req"];
+const SHAPED: &[&str] = &[QUEUED, "tcp_check_req"];
 
 /// The callers of `tcp_conn_request`, whose returns are as good as its own.
 const DISPATCH: &[&str] = &[
@@ -238,12 +235,6 @@ const DISPATCH: &[&str] = &[
     "subflow_v4_conn_request",
     "subflow_v6_conn_request",
 ];
-
-/// What runs when a request cannot be allocated.
-const OUT_OF_MEMORY: &str = "slab_out_of_memory";
-
-/// Without these what `tcp_check_req` returns does not tell all that became of a handshake.
-const RETURN_NEEDS: &[&str] = &["__inet_csk_reqsk_queue_drop", "inet_child_forget"];
 
 /// The function that they call.
 const END_OF_SYN: &str = "tcp_conn_request";
@@ -254,20 +245,6 @@ const CHILD_MAKERS: &[&str] = &[
     "tcp_v6_syn_recv_sock",
     "tcp_create_openreq_child",
     "inet6_csk_route_req",
-];
-
-/// What else raises the slots that tell a refusal, and what ends a listener: unless all of it is seen, the slots
-/// are read anew in each pass.
-const LEDGERS_NEED: &[&str] = &[
-    "inet_csk_listen_stop",
-    "tcp_v4_conn_request",
-    "tcp_v6_conn_request",
-    "subflow_v4_conn_request",
-    "subflow_v6_conn_request",
-    "cookie_v4_check",
-    "cookie_v6_check",
-    "tcp_req_err",
-    "tcp_get_syncookie_mss",
 ];
 
 /// What is done on this kernel.
@@ -285,6 +262,8 @@ pub struct Plan {
     pub cookie_by_mib: bool,
     /// Tell by the MIB slot how far the kernel got with a SYN.
     pub progress_by_mib: bool,
+    /// Tell by the MIB slot whether a SYN was queued.
+    pub queued_by_mib: bool,
     /// A cookie that was counted as sent may yet be dropped.
     pub cookie_can_drop: bool,
     /// Tell by the MIB slot what became of Fast Open.
@@ -322,32 +301,18 @@ impl Plan {
         refused: &[Hook],
         readable: Readable,
     ) -> Result<Self, String> {
-        let Readable { slots, namespaces, cheaply, fastopen, joins } = readable;
         let there = |name: &str| {
             let refused = refused.iter().any(|hook| hook.function == name);
             btf.function(name).filter(|function| !function.ambiguous && !refused)
         };
-        // Programs over kprobes can be skipped, and with one the whole chain would break.
-        let ledgers = tier == Tier::Fentry
-            && slots
-            && namespaces
-            && LEDGERS_NEED.iter().all(|function| {
-                btf.function(function).is_none() || there(function).is_some()
-            });
-        let told_else = |hook: &Hook| match hook.instead {
-            Some(Instead::Slot) => slots,
-            Some(Instead::Progress) => ledgers && there(OUT_OF_MEMORY).is_some(),
-            Some(Instead::CheapSlot) => slots && cheaply && fastopen,
-            Some(Instead::Return) => {
-                cheaply && joins && RETURN_NEEDS.iter().all(|function| there(function).is_some())
-            }
-            None => false,
-        };
+        let exists = |function: &str| btf.function(function).is_some();
+        let substitutes =
+            Substitutes::new(tier, readable, &|function| there(function).is_some(), &exists);
         let mut hooks = Vec::with_capacity(tier.hooks().len());
         for hook in tier.hooks() {
-            let superfluous = told_else(hook)
+            let superfluous = substitutes.tell(hook.instead)
                 || hook.unless.is_some_and(|other| there(other).is_some())
-                || hook.only_with.is_some_and(|other| btf.function(other).is_none());
+                || hook.only_with.is_some_and(|other| !exists(other));
             if superfluous {
                 continue;
             }
@@ -359,37 +324,37 @@ impl Plan {
         }
         let seen = |hooks: &[Hook], functions: &[&str]| {
             functions.iter().all(|function| {
-                btf.function(function).is_none()
+                !exists(function)
                     || hooks.iter().any(|hook| hook.function == *function)
             })
         };
         if seen(&hooks, DISPATCH) {
             hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
-        if hooks.iter().any(|hook| hook.function == "inet_reqsk_alloc") {
-            hooks.retain(|hook| hook.function != OUT_OF_MEMORY);
-        }
+        let every: Vec<_> = hooks.iter().map(|hook| hook.function).collect();
+        hooks.retain(|hook| hook.only_instead_of.is_none_or(|other| !every.contains(&other)));
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
-        if let Some(missing) = SHAPED.iter().find(|function| !on(function)) {
+        let told = |function: &str| {
+            let mut all = tier.hooks().iter();
+            all.any(|hook| hook.function == function && substitutes.tell(hook.instead))
+        };
+        if let Some(missing) = SHAPED.iter().find(|function| !on(function) && !told(function)) {
             return Err(indispensable(missing));
         }
-        let exists = |function: &str| btf.function(function).is_some();
-        let told = |function: &str| {
-            tier.hooks().iter().any(|hook| hook.function == function && told_else(hook))
-        };
         let (losses, uncounted) = losses::of(&|function| on(function) || told(function), &exists);
         Ok(Self {
             tier,
             refusal: None,
             syn_by_mib: !on("tcp_syn_flood_action"),
             cookie_by_mib: !on("cookie_v4_init_sequence"),
-            progress_by_mib: !on("inet_reqsk_alloc"),
+            progress_by_mib: !on(ALLOCATION),
+            queued_by_mib: !on(QUEUED),
             cookie_can_drop: !on("cookie_v4_init_sequence") && exists("tcp_ao_copy_all_matching"),
             fastopen_by_mib: !on("tcp_try_fastopen"),
             hashdance_by_return: !on("inet_csk_complete_hashdance"),
-            ledgers,
+            ledgers: substitutes.ledgers,
             ack_by_mib: !CHILD_MAKERS.iter().all(|function| on(function)),
-            migrate_by_mib: slots && exists("reuseport_migrate_sock"),
+            migrate_by_mib: readable.slots && exists("reuseport_migrate_sock"),
             no_graft: !on("security_sock_graft"),
             counts_retransmit: !exists("inet_rtx_syn_ack"),
             hooks,

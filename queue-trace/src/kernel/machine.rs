@@ -6,6 +6,7 @@ use super::attach::Settings;
 use super::btf::Btf;
 use super::hooks::{Hook, Plan, Readable, Tier};
 use super::{offsets, symbols};
+use crate::procfs;
 
 /// The most processes that accept, each listener's its own: half a megabyte of kernel memory, and 32 KiB for
 /// each CPU.
@@ -67,6 +68,8 @@ impl Machine {
             namespaces: self.offsets.hash_mix != MISSING,
             cheaply: self.casts(),
             fastopen: self.offsets.fastopen_counters != MISSING,
+            sent: self.offsets.tcp_statistics != MISSING && self.offsets.out_segments != MISSING,
+            protocols: self.offsets.request_protocol != MISSING && !procfs::has_dccp(),
             joins: first_subflow == MISSING || is_mptcp != MISSING && drop_request != MISSING,
         };
         let mut plan = Plan::new(tier, btf, refused, readable)?;
@@ -106,6 +109,7 @@ impl Machine {
             no_graft: u32::from(plan.no_graft),
             migrate_by_mib: u32::from(plan.migrate_by_mib),
             syn_groups: groups(plan),
+            queued_by_mib: u32::from(plan.queued_by_mib),
             progress_by_mib: u32::from(plan.progress_by_mib),
             cookie_can_drop: u32::from(plan.cookie_can_drop),
             hashdance_by_return: u32::from(plan.hashdance_by_return),

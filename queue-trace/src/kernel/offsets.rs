@@ -65,6 +65,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         protocol: member("sock", "sk_protocol")?,
         reuseport: member("sock", "sk_reuseport_cb")?,
         first_subflow: member("mptcp_sock", "first").unwrap_or(MISSING),
+        request_protocol: member("proto", "rsk_prot").unwrap_or(MISSING),
         fastopen_length: member("tcp_fastopen_cookie", "len").unwrap_or(MISSING),
         task_files: member("task_struct", "files").unwrap_or(MISSING),
         files_table: member("files_struct", "fdt").unwrap_or(MISSING),
@@ -83,6 +84,8 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         syn_queue_full_cookies: counter("LINUX_MIB_TCPREQQFULLDOCOOKIES"),
         cookies_sent: counter("LINUX_MIB_SYNCOOKIESSENT"),
         fastopen_counters: fastopen_counters(btf),
+        tcp_statistics: member("net", "mib.tcp_statistics").unwrap_or(MISSING),
+        out_segments: counter("TCP_MIB_OUTSEGS"),
         migrate_successes: counter("LINUX_MIB_TCPMIGRATEREQSUCCESS"),
         migrate_failures: counter("LINUX_MIB_TCPMIGRATEREQFAILURE"),
     })

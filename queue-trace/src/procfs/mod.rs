@@ -10,6 +10,7 @@ mod home;
 mod namespace;
 mod owners;
 mod process;
+mod protocols;
 mod sysctls;
 
 use std::io;
@@ -21,6 +22,7 @@ pub use namespace::{EnterError, Namespace, Reachable, own_cookie, reachable};
 pub use owners::{Owner, Owners};
 pub use process::Sample;
 pub(crate) use process::{ran_ns, threads};
+pub(crate) use protocols::has_dccp;
 pub use sysctls::Sysctls;
 
 /// Says which file a failed read was about.

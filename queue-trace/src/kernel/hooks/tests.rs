@@ -7,8 +7,15 @@ const FINISHED: &str = "inet_csk_complete_hashdance";
 const FASTOPEN: &str = "tcp_try_fastopen";
 
 /// Linux 6.2 and later with MPTCP.
-const ALL: Readable =
-    Readable { slots: true, namespaces: true, cheaply: true, fastopen: true, joins: true };
+const ALL: Readable = Readable {
+    slots: true,
+    namespaces: true,
+    cheaply: true,
+    fastopen: true,
+    joins: true,
+    sent: true,
+    protocols: true,
+};
 
 /// A kernel that has every function of our hooks, in the newest of their shapes.
 fn kernel(tier: Tier) -> Btf {
@@ -46,6 +53,7 @@ fn where_reads_are_cheap_two_functions_need_no_hooks() {
     let dear = plan(Tier::Fentry, &[], Readable { cheaply: false, ..ALL });
     assert_eq!(hooked(&dear), [true, true]);
     assert!(!dear.hashdance_by_return && !dear.fastopen_by_mib);
+    // And where a SYN is queued, for which the kernel is watched for other protocols.
     assert_eq!(cheap.hooks.len() + 2, dear.hooks.len());
     assert!(cheap.losses.is_empty() && dear.losses.is_empty());
 }
@@ -66,7 +74,7 @@ fn each_is_hooked_where_what_stands_in_for_it_is_missing() {
 /// Whether the allocation of a request is hooked, and whether the failure of one.
 fn allocation(plan: &Plan) -> [bool; 2] {
     let hooked = |function| plan.hooks.iter().any(|hook| hook.function == function);
-    ["inet_reqsk_alloc", OUT_OF_MEMORY].map(hooked)
+    [ALLOCATION, instead::OUT_OF_MEMORY].map(hooked)
 }
 
 #[test]
@@ -77,7 +85,7 @@ fn the_counters_tell_how_far_a_syn_got_where_they_are_known_when_its_pass_begins
         assert!(told.progress_by_mib && told.ledgers && told.losses.is_empty());
     }
     // Each of these leaves passes whose beginning is not known, or hides that there is no memory.
-    for function in ["tcp_req_err", "cookie_v4_check", OUT_OF_MEMORY] {
+    for function in ["tcp_req_err", "cookie_v4_check", instead::OUT_OF_MEMORY] {
         let hooked = plan(Tier::Fentry, &[function], ALL);
         assert_eq!(allocation(&hooked), [true, false], "without {function}");
         assert!(!hooked.progress_by_mib, "without {function}");
@@ -86,6 +94,31 @@ fn the_counters_tell_how_far_a_syn_got_where_they_are_known_when_its_pass_begins
     assert_eq!(cannot(Readable { slots: false, ..ALL }), [true, false]);
     assert_eq!(cannot(Readable { namespaces: false, ..ALL }), [true, false]);
     assert_eq!(allocation(&plan(Tier::Kprobe, &[], ALL)), [true, false]);
+}
+
+/// Whether it is hooked where a SYN is queued, and where a protocol comes.
+fn queueing(plan: &Plan) -> [bool; 2] {
+    let hooked = |function| plan.hooks.iter().any(|hook| hook.function == function);
+    [QUEUED, instead::PROTOCOL_COMES].map(hooked)
+}
+
+#[test]
+fn a_syn_ack_tells_that_a_syn_was_queued_where_reads_are_cheap_and_nothing_but_tcp_has_requests() {
+    let told = plan(Tier::Fentry, &[], ALL);
+    assert_eq!(queueing(&told), [false, true]);
+    assert!(told.queued_by_mib);
+    for function in [instead::OUT_OF_MEMORY, instead::PROTOCOL_COMES, "tcp_req_err"] {
+        let hooked = plan(Tier::Fentry, &[function], ALL);
+        assert_eq!(queueing(&hooked), [true, false], "without {function}");
+        assert!(!hooked.queued_by_mib, "without {function}");
+    }
+    for cannot in [
+        Readable { cheaply: false, ..ALL },
+        Readable { sent: false, ..ALL },
+        Readable { protocols: false, ..ALL },
+    ] {
+        assert_eq!(queueing(&plan(Tier::Fentry, &[], cannot)), [true, false], "{cannot:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,79 @@
+//! How far the kernel got with a SYN, by what it counted on the way.
+//!
+//! Where the counters are known when the pass begins, the hooks on the way are not needed: `inet_reqsk_alloc`, and where
+//! they are cheap to read, `inet_csk_reqsk_queue_hash_add` neither.
+
+use queue_trace_common::Outcome;
+
+use crate::config::config;
+use crate::memory::Memory;
+use crate::mib::SynQueue;
+use crate::pass::{Pass, seen};
+use crate::{fastopen, listener};
+
+/// A SYN-ACK tells that the SYN was queued, unless it is that of a cookie or of a child of Fast Open.
+#[inline(always)]
+pub fn answered(pass: &mut Pass) {
+    if pass.saw(seen::FASTOPEN_CHILD) {
+        return;
+    }
+    let ledger = pass.ledgers.current();
+    let sent = ledger.out_segments() != pass.out_segments;
+    if !sent && pass.seen & seen::NO_MEMORY == 0 {
+        return;
+    }
+    if ledger.cookie_sent() {
+        // The kernel has counted that it chose one, and we need not look.
+        pass.seen |= seen::COOKIE_MADE | seen::COOKIE_CHOSEN | seen::ALLOCATED;
+    } else if sent || !ledger.refused().dropped {
+        // It may also be the SYN-ACK that there was no memory for.
+        pass.seen |= seen::HASHED;
+    }
+}
+
+/// What became of a SYN that was not queued.
+#[inline(always)]
+pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
+    if config!(queued_by_mib) != 0 && pass.saw(seen::COOKIE_MADE) {
+        return Outcome::SynCookie;
+    }
+    full_syn_queue(pass);
+    let ledger = pass.ledgers.current();
+    if pass.seen & seen::COOKIE_CHOSEN != 0 && ledger.cookie_sent() {
+        let sent = config!(cookie_can_drop) == 0 || !ledger.refused().dropped;
+        return if sent { Outcome::SynCookie } else { Outcome::SynNoRoute };
+    }
+    let refused = ledger.refused();
+    if refused.overflow {
+        Outcome::SynAcceptQueueFull
+    } else if pass.saw(seen::FLOOD_DROP) {
+        Outcome::SynQueueFull
+    } else if pass.saw(seen::NO_MEMORY) {
+        Outcome::SynNoMemory
+    } else if config!(queued_by_mib) != 0 && !refused.dropped {
+        pass.seen |= seen::HASH_RACE;
+        fastopen::ends(pass);
+        Outcome::SynRace
+    } else if !listener::listens::<M>(sk) {
+        // One that is being freed gets no request.
+        Outcome::SynNoMemory
+    } else if pass.saw(seen::NOT_PROVEN) {
+        Outcome::SynLastQuarter
+    } else {
+        Outcome::SynNoRoute
+    }
+}
+
+/// Whether the SYN queue was full, and what the kernel did about it.
+#[inline(always)]
+pub fn full_syn_queue(pass: &mut Pass) {
+    let ledger = pass.ledgers.current();
+    let now = SynQueue::read(ledger.slots());
+    let before = core::mem::replace(&mut ledger.syn_queue, now);
+    if now.drops != before.drops {
+        pass.seen |= seen::FLOOD_DROP;
+    }
+    if now.cookies != before.cookies {
+        pass.seen |= seen::COOKIE_CHOSEN;
+    }
+}
