@@ -30,8 +30,8 @@ pub struct Ledger {
     identity: u64,
     /// Where this CPU's counters of it stand.
     slots: u64,
-    /// The same of the counters of TCP proper.
-    tcp_slots: u64,
+    /// Where `OutSegs` stands, of the counters of TCP proper.
+    out_segments: u64,
     /// `ListenOverflows` and `ListenDrops`.
     pub refusals: Refusals,
     /// `TCPReqQFullDoCookies` and `TCPReqQFullDrop`.
@@ -92,8 +92,8 @@ impl Ledger {
     #[inline(always)]
     pub fn out_segments(&self) -> u64 {
         // SAFETY: as in `slots`.
-        let slots = unsafe { (&raw const self.tcp_slots).read_volatile() };
-        mib::out_segments(slots as *const u8)
+        let slot = unsafe { (&raw const self.out_segments).read_volatile() };
+        mib::out_segments(slot as *const u8)
     }
 
     /// Whether what is known is so (tests).
@@ -198,7 +198,7 @@ pub fn identify<M: Memory>(pass: &mut Pass, sk: *const u8) {
     (ledger.net, ledger.identity, ledger.known) = (net as u64, identity, 0);
     mib::find::<M>(&mut ledger.slots, &mut this_cpu, net);
     if config!(queued_by_mib) != 0 {
-        mib::find_tcp::<M>(&mut ledger.tcp_slots, &mut this_cpu, net);
+        mib::find_out_segments::<M>(&mut ledger.out_segments, &mut this_cpu, net);
     }
     ledgers.this_cpu = this_cpu;
 }

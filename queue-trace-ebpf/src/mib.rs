@@ -68,11 +68,12 @@ pub fn find<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
     on_this_cpu(slots, this_cpu, unsafe { member!(M, net, statistics) });
 }
 
-/// The same of the counters of TCP proper.
+/// The same of one counter of TCP proper, `OutSegs`.
 #[inline(always)]
-pub fn find_tcp<M: Memory>(slots: &mut u64, this_cpu: &mut u64, net: *const u8) {
+pub fn find_out_segments<M: Memory>(slot: &mut u64, this_cpu: &mut u64, net: *const u8) {
     // SAFETY: as above.
-    on_this_cpu(slots, this_cpu, unsafe { member!(M, net, tcp_statistics) });
+    on_this_cpu(slot, this_cpu, unsafe { member!(M, net, tcp_statistics) });
+    *slot = slot.wrapping_add((offset!(out_segments) * size_of::<u64>()) as u64);
 }
 
 #[inline(always)]
@@ -148,10 +149,11 @@ pub fn cookies_sent(slots: *const u8) -> u64 {
     slot!(slots, cookies_sent)
 }
 
-/// `OutSegs`, of the counters of TCP proper: `tcp_make_synack` counts each SYN-ACK.
+/// `OutSegs`, which stands here: `tcp_make_synack` counts each SYN-ACK.
 #[inline(always)]
-pub fn out_segments(slots: *const u8) -> u64 {
-    slot!(slots, out_segments)
+pub fn out_segments(slot: *const u8) -> u64 {
+    // SAFETY: as for one of the others.
+    unsafe { Probed::read(slot, 0) }
 }
 
 /// `TCPMigrateReqSuccess` and `TCPMigrateReqFailure` for the namespace of a socket: requests migrate outside of
