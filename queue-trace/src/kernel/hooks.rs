@@ -149,9 +149,7 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_v4_syn_recv_sock_enter", "tcp_v4_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_v6_syn_recv_sock_enter", "tcp_v6_syn_recv_sock", Entry).unless_slot_tells(),
     hook("tcp_syn_flood_action_leave", "tcp_syn_flood_action", Return).unless_slot_tells(),
-    hook("inet_reqsk_alloc_leave", ALLOCATION, Return)
-        .instead(Instead::Progress)
-        .required(),
+    hook("inet_reqsk_alloc_leave", ALLOCATION, Return).instead(Instead::Progress).required(),
     hook("slab_out_of_memory_enter", instead::OUT_OF_MEMORY, Entry).only_instead_of(ALLOCATION),
     hook("tcp_peer_is_proven_leave", "tcp_peer_is_proven", Return),
     hook("cookie_v4_init_enter", "cookie_v4_init_sequence", Entry).unless_slot_tells().required(),
@@ -324,8 +322,7 @@ impl Plan {
         }
         let seen = |hooks: &[Hook], functions: &[&str]| {
             functions.iter().all(|function| {
-                !exists(function)
-                    || hooks.iter().any(|hook| hook.function == *function)
+                !exists(function) || hooks.iter().any(|hook| hook.function == *function)
             })
         };
         if seen(&hooks, DISPATCH) {

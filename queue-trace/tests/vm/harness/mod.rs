@@ -19,6 +19,7 @@ pub(crate) mod netstat;
 pub(crate) mod packets;
 pub(crate) mod processor;
 pub(crate) mod program;
+pub(crate) mod scarcity;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod sockopt;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::books::{self, Books, Known};
 use super::client::Client;
 use super::events::Events;
@@ -67,6 +69,13 @@ impl Scene {
         self.wait_for("a connection to be established", |events| {
             events.of_client(client.address).count("established") == 1
         });
+    }
+
+    /// Does something while queue-trace stands still; its kernel side goes on.
+    pub(crate) fn paused(&self, work: impl FnOnce()) {
+        self.tracer().signal(Signal::STOP);
+        work();
+        self.tracer().signal(Signal::CONT);
     }
 
     fn tracer(&self) -> &Tracer {

@@ -143,9 +143,13 @@ impl Tracer {
 
     /// Ends it as Ctrl-C does, and gives all it wrote.
     pub(crate) fn stop(self) -> Trace {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).unwrap();
+        self.signal(Signal::INT);
         self.finish()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for its end, which has to be a success, and gives all it wrote.

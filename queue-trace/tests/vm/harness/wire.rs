@@ -186,6 +186,12 @@ impl Wire {
         self.replies.take()
     }
 
+    /// Throws away what has come.
+    pub(crate) fn drain(&self) {
+        let mut packet = [0; 2048];
+        while self.device.receive(&mut packet).is_ok() {}
+    }
+
     /// Takes what has come.
     fn read(&self) {
         let mut packet = [0; 2048];

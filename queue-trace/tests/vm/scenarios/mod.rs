@@ -40,6 +40,7 @@ mod listen_again;
 mod migration;
 mod mptcp;
 mod namespaces;
+mod no_memory;
 mod no_route;
 mod not_unicast;
 mod ordinary;
@@ -109,8 +110,9 @@ const ALONE: &[(&str, ForFamily)] = &[
     ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
-    // What is denied is denied in every namespace.
+    // What is denied is denied in every namespace, and memory is everybody's.
     ("denied", denied::run),
+    ("no_memory", no_memory::run),
 ];
 
 /// Likewise, but what they are about is not the version of IP: one is for those by fentry, the other for kprobes.
