@@ -12,19 +12,17 @@ use crate::harness::server::Server;
 use crate::harness::tracer::{Place, Tracer};
 
 /// Functions without which nothing can be counted.
-const REQUIRED: &[&str] = &[
-    "inet_reqsk_alloc",
-    "inet_csk_reqsk_queue_hash_add",
-    "inet_csk_reqsk_queue_add",
-    "tcp_check_req",
-    "tcp_conn_request",
-];
+const REQUIRED: &[&str] = &["inet_csk_reqsk_queue_add", "tcp_check_req", "tcp_conn_request"];
 
 /// The same where reading any address takes a helper; elsewhere something else tells the same.
-const REQUIRED_BY_HELPERS: &[&str] = &["tcp_try_fastopen", "inet_csk_complete_hashdance"];
+const REQUIRED_BY_HELPERS: &[&str] =
+    &["tcp_try_fastopen", "inet_csk_complete_hashdance", "inet_csk_reqsk_queue_hash_add"];
 
-/// The same, by kprobes only: by fentry a counter of the kernel stands in for it.
-const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
+/// The same, by kprobes only: by fentry counters of the kernel stand in for them.
+const REQUIRED_BY_KPROBES: &[&str] = &["cookie_v4_init_sequence", "inet_reqsk_alloc"];
+
+/// Without these the counters do not tell all, and what they stand in for is hooked.
+const BESIDE_COUNTERS: &[&str] = &["slab_out_of_memory", "proto_register"];
 
 /// A function of the kernel's for BPF programs, which `--without-hook` leaves out, too.
 const CAST: &str = "bpf_rdonly_cast";
@@ -66,10 +64,11 @@ pub(super) fn run() {
         REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
     }
     if program::by_kprobes() {
-        refuses_to_start(REQUIRED_BY_KPROBES);
+        REQUIRED_BY_KPROBES.iter().for_each(|function| refuses_to_start(function));
         goes_on_without("cookie_v6_init_sequence", "SYN cookies over IPv6");
     } else {
-        goes_on_without(REQUIRED_BY_KPROBES, "");
+        let superfluous = REQUIRED_BY_KPROBES.iter().chain(BESIDE_COUNTERS);
+        superfluous.for_each(|function| goes_on_without(function, ""));
     }
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
