@@ -14,9 +14,12 @@ use crate::{fastopen, listener};
 /// A SYN-ACK tells that the SYN was queued, unless it is that of a cookie or of a child of Fast Open.
 #[inline(always)]
 pub fn answered(pass: &mut Pass) {
+    if pass.saw(seen::FASTOPEN_CHILD) {
+        return;
+    }
     let ledger = pass.ledgers.current();
     let sent = ledger.out_segments() != pass.out_segments;
-    if !sent && pass.seen & seen::NO_MEMORY == 0 || pass.seen & seen::FASTOPEN_CHILD != 0 {
+    if !sent && pass.seen & seen::NO_MEMORY == 0 {
         return;
     }
     if ledger.cookie_sent() {
