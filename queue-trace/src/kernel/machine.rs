@@ -67,6 +67,7 @@ impl Machine {
             slots: self.slots(),
             namespaces: self.offsets.hash_mix != MISSING,
             cheaply: self.casts(),
+            dear_hooks: btf.has_struct("bpf_tramp_run_ctx"),
             fastopen: self.offsets.fastopen_counters != MISSING,
             sent: self.offsets.tcp_statistics != MISSING && self.offsets.out_segments != MISSING,
             protocols: self.offsets.request_protocol != MISSING && !procfs::has_dccp(),

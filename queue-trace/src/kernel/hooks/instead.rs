@@ -11,7 +11,8 @@ pub enum Instead {
     CheapSlot,
     /// What `tcp_check_req` returns, and how the request is dropped.
     Return,
-    /// How far the kernel's counters moved within the pass, and a hook of what runs when there is no memory.
+    /// How far the kernel's counters moved within the pass, and a hook of what runs when there is no memory; where
+    /// entering a program takes more than reading by helper.
     Progress,
     /// The SYN-ACK that the kernel counts.
     Sent,
@@ -26,6 +27,9 @@ pub struct Readable {
     pub namespaces: bool,
     /// Any address for a few instructions (`bpf_rdonly_cast`), and arguments that point to numbers (from 5.17 on).
     pub cheaply: bool,
+    /// Whether entering a program takes more than a hundred instructions (from 5.19 on, `struct bpf_tramp_run_ctx`),
+    /// not 36.
+    pub dear_hooks: bool,
     /// The counters of Fast Open among the slots.
     pub fastopen: bool,
     /// Whether a request makes a connection of its own, or one more subflow of MPTCP.
@@ -78,11 +82,12 @@ impl Substitutes {
         there: &dyn Fn(&str) -> bool,
         exists: &dyn Fn(&str) -> bool,
     ) -> Self {
-        let Readable { slots, namespaces, cheaply, fastopen, joins, sent, protocols } = readable;
+        let Readable { slots, namespaces, cheaply, dear_hooks, .. } = readable;
+        let Readable { fastopen, joins, sent, protocols, .. } = readable;
         let seen = |functions: &[&str]| functions.iter().all(|name| !exists(name) || there(name));
         // Programs over kprobes can be skipped, and with one the whole chain would break.
         let ledgers = tier == Tier::Fentry && slots && namespaces && seen(LEDGERS_NEED);
-        let progress = ledgers && there(OUT_OF_MEMORY);
+        let progress = ledgers && dear_hooks && there(OUT_OF_MEMORY);
         Self {
             ledgers,
             slots,

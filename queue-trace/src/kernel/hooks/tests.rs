@@ -11,6 +11,7 @@ const ALL: Readable = Readable {
     slots: true,
     namespaces: true,
     cheaply: true,
+    dear_hooks: true,
     fastopen: true,
     joins: true,
     sent: true,
@@ -93,6 +94,7 @@ fn the_counters_tell_how_far_a_syn_got_where_they_are_known_when_its_pass_begins
     let cannot = |readable| allocation(&plan(Tier::Fentry, &[], readable));
     assert_eq!(cannot(Readable { slots: false, ..ALL }), [true, false]);
     assert_eq!(cannot(Readable { namespaces: false, ..ALL }), [true, false]);
+    assert_eq!(cannot(Readable { dear_hooks: false, ..ALL }), [true, false]);
     assert_eq!(allocation(&plan(Tier::Kprobe, &[], ALL)), [true, false]);
 }
 

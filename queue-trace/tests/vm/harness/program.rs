@@ -29,9 +29,19 @@ pub(crate) fn by_kprobes() -> bool {
 
 /// Whether programs read any address for a few instructions: by fentry, with `bpf_rdonly_cast`, which is there from 6.2 on.
 pub(crate) fn reads_cheaply() -> bool {
+    !by_kprobes() && is_from(6, 2)
+}
+
+/// Whether counters stand in for the allocation of requests: by fentry, where entering a program is dear.
+pub(crate) fn counters_tell_progress() -> bool {
+    !by_kprobes() && is_from(5, 19)
+}
+
+/// Whether the kernel is of this version or a later one.
+fn is_from(major: u32, minor: u32) -> bool {
     let release = kernel_release();
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
-    !by_kprobes() && (numbers.next(), numbers.next()) >= (Some(6), Some(2))
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
 }
 
 /// The kernel's release; like `7.3-cloud-amd64` for the first one of a series.

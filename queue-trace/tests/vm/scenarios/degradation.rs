@@ -18,8 +18,11 @@ const REQUIRED: &[&str] = &["inet_csk_reqsk_queue_add", "tcp_check_req", "tcp_co
 const REQUIRED_BY_HELPERS: &[&str] =
     &["tcp_try_fastopen", "inet_csk_complete_hashdance", "inet_csk_reqsk_queue_hash_add"];
 
-/// The same, by kprobes only: by fentry counters of the kernel stand in for them.
-const REQUIRED_BY_KPROBES: &[&str] = &["cookie_v4_init_sequence", "inet_reqsk_alloc"];
+/// The same, by kprobes only: by fentry a counter of the kernel stands in for it.
+const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
+
+/// The same where hooks are cheap; elsewhere counters stand in for it.
+const REQUIRED_WHERE_CHEAP: &str = "inet_reqsk_alloc";
 
 /// Without these the counters do not tell all, and what they stand in for is hooked.
 const BESIDE_COUNTERS: &[&str] = &["slab_out_of_memory", "proto_register"];
@@ -63,12 +66,17 @@ pub(super) fn run() {
     } else {
         REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
     }
+    if program::counters_tell_progress() {
+        let superfluous = BESIDE_COUNTERS.iter().chain([&REQUIRED_WHERE_CHEAP]);
+        superfluous.for_each(|function| goes_on_without(function, ""));
+    } else {
+        refuses_to_start(REQUIRED_WHERE_CHEAP);
+    }
     if program::by_kprobes() {
-        REQUIRED_BY_KPROBES.iter().for_each(|function| refuses_to_start(function));
+        refuses_to_start(REQUIRED_BY_KPROBES);
         goes_on_without("cookie_v6_init_sequence", "SYN cookies over IPv6");
     } else {
-        let superfluous = REQUIRED_BY_KPROBES.iter().chain(BESIDE_COUNTERS);
-        superfluous.for_each(|function| goes_on_without(function, ""));
+        goes_on_without(REQUIRED_BY_KPROBES, "");
     }
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
