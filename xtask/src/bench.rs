@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Fails if counting's programs take 3 % more for a connection than is stored; measures nothing else
     #[arg(long)]
     check: bool,
-    /// Stores what they take as the figure for --check
+    /// Stores what they take as the figure for --check; measures nothing else
     #[arg(long, conflicts_with = "check")]
     bless: bool,
 }
@@ -54,14 +54,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         [] => kernels::SERIES.iter().map(|series| series.name.to_owned()).collect(),
         chosen => chosen.to_vec(),
     };
+    // The figure that is stored and checked is a connection's, and the same in each round.
+    let figure_only = arguments.check || arguments.bless;
     let tracers = match arguments.only.as_slice() {
-        _ if arguments.check => vec![Tracer::Counting],
+        _ if figure_only => vec![Tracer::Counting],
         [] => Tracer::ALL.to_vec(),
         chosen => chosen.to_vec(),
     };
-    // The figure that is checked is a connection's, and the same in each round.
     let (rounds, loads) = match arguments {
-        Arguments { check: true, .. } => (1, &[Scenario::Connection][..]),
+        _ if figure_only => (1, &[Scenario::Connection][..]),
         Arguments { quick: true, .. } => (1, &Scenario::ALL[..]),
         _ => (3, &Scenario::ALL[..]),
     };
