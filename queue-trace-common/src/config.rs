@@ -102,6 +102,8 @@ offsets! {
     drop_request,
     /// `tcp_sock.rcvq_space.time`, u64, microseconds of the monotonic clock.
     entry_time,
+    /// `tcp_sock.ao_info`, pointer; missing without `CONFIG_TCP_AO`.
+    authentication,
     /// `tcp_sock.srtt_us`, u32, eighths of microseconds.
     round_trip,
     /// `inet_connection_sock.icsk_accept_queue.rskq_accept_head`, pointer to the request whose child has

@@ -46,6 +46,8 @@ pub mod seen {
     pub const HASHED: u32 = 1 << 6;
     /// It was there already.
     pub const HASH_RACE: u32 = 1 << 7;
+    /// MPTCP did not take the SYN, and reset it: the segment that was sent is no SYN-ACK.
+    pub const VETOED: u32 = 1 << 8;
     /// The child was not queued, because the listener is closing: `inet_csk_reqsk_queue_add` refused it, or
     /// `inet_child_forget` was called.
     pub const QUEUE_CLOSED: u32 = 1 << 9;

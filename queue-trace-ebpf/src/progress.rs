@@ -5,7 +5,7 @@
 
 use queue_trace_common::Outcome;
 
-use crate::config::config;
+use crate::config::{config, has, offset};
 use crate::memory::Memory;
 use crate::mib::SynQueue;
 use crate::pass::{Pass, seen};
@@ -13,7 +13,7 @@ use crate::{fastopen, listener};
 
 /// A SYN-ACK tells that the SYN was queued, unless it is that of a cookie or of a child of Fast Open.
 #[inline(always)]
-pub fn answered(pass: &mut Pass) {
+pub fn answered(pass: &mut Pass, mptcp: bool) {
     if pass.saw(seen::FASTOPEN_CHILD) {
         return;
     }
@@ -25,6 +25,8 @@ pub fn answered(pass: &mut Pass) {
     if ledger.cookie_sent() {
         // The kernel has counted that it chose one, and we need not look.
         pass.seen |= seen::COOKIE_MADE | seen::COOKIE_CHOSEN | seen::ALLOCATED;
+    } else if mptcp && sent && ledger.refused().dropped {
+        pass.seen |= seen::VETOED;
     } else if sent || !ledger.refused().dropped {
         // It may also be the SYN-ACK that there was no memory for.
         pass.seen |= seen::HASHED;
@@ -44,13 +46,19 @@ pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         return if sent { Outcome::SynCookie } else { Outcome::SynNoRoute };
     }
     let refused = ledger.refused();
-    if refused.overflow {
+    if pass.seen & seen::VETOED != 0 {
+        Outcome::SynNoRoute
+    } else if refused.overflow {
         Outcome::SynAcceptQueueFull
     } else if pass.saw(seen::FLOOD_DROP) {
         Outcome::SynQueueFull
     } else if pass.saw(seen::NO_MEMORY) {
         Outcome::SynNoMemory
     } else if config!(queued_by_mib) != 0 && !refused.dropped {
+        if has!(authentication) && authenticates::<M>(sk) {
+            // The client wants to be answered with a key that the listener does not have.
+            return Outcome::SynQueued;
+        }
         pass.seen |= seen::HASH_RACE;
         fastopen::ends(pass);
         Outcome::SynRace
@@ -62,6 +70,13 @@ pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     } else {
         Outcome::SynNoRoute
     }
+}
+
+/// Whether the listener has keys of TCP-AO.
+#[inline(always)]
+fn authenticates<M: Memory>(sk: *const u8) -> bool {
+    // SAFETY: `sk` is a TCP socket.
+    unsafe { M::read_tcp::<u64>(sk, offset!(authentication)) != 0 }
 }
 
 /// Whether the SYN queue was full, and what the kernel did about it.

@@ -41,7 +41,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
 pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     if let Some(pass) = pass::close(Kind::Syn) {
         reached(skb);
-        done::<M>(pass, sk, skb);
+        done::<M>(pass, sk, skb, true);
     }
 }
 
@@ -63,11 +63,11 @@ fn reached(skb: *const u8) {
     }
 }
 
-/// What became of the SYN.
+/// What became of the SYN; `mptcp`: at a listener that may be one of MPTCP.
 #[inline(always)]
-fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
+fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, mptcp: bool) {
     if config!(queued_by_mib) != 0 {
-        progress::answered(pass);
+        progress::answered(pass, mptcp);
     }
     fastopen::ends(pass);
     if pass.saw(seen::HASHED) {
@@ -225,12 +225,12 @@ fn verify(moved: &Counts, outcome: Outcome) {
     }
 }
 
-/// `tcp_v4_conn_request` or its like returns, and with it `tcp_conn_request`. If that was not reached, the SYN
+/// `tcp_v4_conn_request` or its like, for `mptcp` that of MPTCP, returns, and with it `tcp_conn_request`. If that was not reached, the SYN
 /// went to a broadcast or multicast address.
 #[inline(always)]
-pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool) {
+pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool, mptcp: bool) {
     if let Some(pass) = pass::close(Kind::Syn) {
-        done::<M>(pass, sk, skb);
+        done::<M>(pass, sk, skb, mptcp);
         return;
     }
     if v6 && packet::is_ipv4::<M>(skb) {

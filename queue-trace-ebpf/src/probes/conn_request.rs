@@ -11,14 +11,14 @@ use crate::{pass, syn};
 #[fexit]
 #[inline(always)]
 fn tcp_v4_conn_request_leave(ctx: FExitContext) -> i32 {
-    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false);
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false, false);
     0
 }
 
 #[fexit]
 #[inline(always)]
 fn tcp_v6_conn_request_leave(ctx: FExitContext) -> i32 {
-    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true, false);
     0
 }
 
@@ -26,14 +26,14 @@ fn tcp_v6_conn_request_leave(ctx: FExitContext) -> i32 {
 #[fexit]
 #[inline(always)]
 fn subflow_v4_conn_request_leave(ctx: FExitContext) -> i32 {
-    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false);
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), false, true);
     0
 }
 
 #[fexit]
 #[inline(always)]
 fn subflow_v6_conn_request_leave(ctx: FExitContext) -> i32 {
-    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true);
+    syn::leave_dispatch::<Typed>(ctx.arg(0), ctx.arg(1), true, true);
     0
 }
 
@@ -99,5 +99,5 @@ fn kretprobe_subflow_v6_conn_request(_ctx: RetProbeContext) -> u32 {
 
 #[inline(always)]
 fn dispatched([sk, skb]: [u64; 2], v6: bool) {
-    syn::leave_dispatch::<Probed>(sk as *const u8, skb as *const u8, v6);
+    syn::leave_dispatch::<Probed>(sk as *const u8, skb as *const u8, v6, true);
 }

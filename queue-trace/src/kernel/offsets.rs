@@ -48,6 +48,7 @@ pub fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         is_mptcp: flag("is_mptcp").unwrap_or(MISSING),
         drop_request: flag("drop_req").unwrap_or(MISSING),
         entry_time: member("tcp_sock", "rcvq_space.time")?,
+        authentication: member("tcp_sock", "ao_info").unwrap_or(MISSING),
         round_trip: member("tcp_sock", "srtt_us")?,
         accept_head: member("inet_connection_sock", "icsk_accept_queue.rskq_accept_head")?,
         socket_sk: member("socket", "sk")?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod accepting;
 pub(crate) mod acceptors;
+pub(crate) mod authentication;
 pub(crate) mod books;
 pub(crate) mod client;
 pub(crate) mod daemon;

@@ -38,7 +38,7 @@ pub(crate) fn counters_tell_progress() -> bool {
 }
 
 /// Whether the kernel is of this version or a later one.
-fn is_from(major: u32, minor: u32) -> bool {
+pub(crate) fn is_from(major: u32, minor: u32) -> bool {
     let release = kernel_release();
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(major), Some(minor))

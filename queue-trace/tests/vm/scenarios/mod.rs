@@ -60,6 +60,7 @@ mod segments;
 mod serve;
 mod thinned;
 mod top;
+mod unanswered;
 mod under_load;
 mod vanished_namespace;
 mod verdicts;
@@ -95,7 +96,9 @@ const TOGETHER: &[(&str, ForFamily)] = &[
     ("concurrency", concurrency::run),
     ("bound", bound::run),
     ("mptcp", mptcp::run),
+    ("mptcp::unknown_join", mptcp::unknown_join),
     ("proven_peer", proven_peer::run),
+    ("unanswered", unanswered::run),
     ("ordinary", ordinary::run),
 ];
 

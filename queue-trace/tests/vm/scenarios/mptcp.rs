@@ -9,11 +9,16 @@ use crate::harness::client::{Client, reset_all};
 use crate::harness::family::Family;
 use crate::harness::mptcp;
 use crate::harness::namespace::ip;
+use crate::harness::packets;
 use crate::harness::scene::Scene;
 use crate::harness::server::Server;
 use crate::harness::tracer::Place;
 use crate::harness::veth;
+use crate::harness::wire::Wire;
 
+/// A SYN that would join a connection which the listener does not have (RFC 8684, section 3.2): address 1, token,
+/// nonce.
+const JOIN: [u8; 12] = [30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8];
 const BACKLOG: i32 = 2;
 const DATA: &[u8] = b"hello";
 
@@ -69,4 +74,29 @@ pub(super) fn run(family: Family) {
     let section = trace.summary.only(server.address);
     assert_eq!((section.accept_peak, section.limit), (3, BACKLOG as u32));
     reset_all(plain);
+}
+
+/// A listener that refuses a SYN and tells the client, which no other does.
+pub(super) fn unknown_join(family: Family) {
+    if !mptcp::is_there() {
+        return;
+    }
+    let scene = Scene::begin(Place::Outside);
+    let wire = Wire::lay(family);
+    let server = Server::start(mptcp::bound(wire.server(8080)), BACKLOG);
+    let [plain, joining] = [0, 1].map(|number| wire.client(number));
+    wire.half_open(plain, server.address);
+    wire.crafted_syn(&packets::segment(joining, server.address, |tcp| {
+        tcp.syn = true;
+        tcp.set_options_raw(&JOIN).unwrap();
+    }));
+    wire.reply(joining, |reply| reply.rst);
+    scene.wait_for("a refusal", |events| events.count("syn_refused") == 1);
+    assert_eq!(scene.moved("ListenDrops"), 1);
+    assert_eq!(server.half_open(), 1);
+
+    let trace = scene.end_with(&[&server], wire.syns_sent());
+    let events = trace.events.of_client(joining);
+    assert_eq!(events.only("syn_refused").reason.as_deref(), Some("no_route_or_denied"));
+    assert_eq!(trace.events.of_client(plain).count("syn_queued"), 1);
 }
