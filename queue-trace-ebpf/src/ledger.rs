@@ -7,8 +7,8 @@
 //! All that makes this untrue makes the ledgers void: a pass whose end we did not see, counting begun anew, an
 //! ICMP error, a SYN to a broadcast address, a cookie made by a BPF helper (`tcp_get_syncookie_mss`), and for good
 //! a protocol that shares TCP's requests and counters (DCCP), which shows by a request that is queued outside of
-//! our passes, or when it is registered. Without the hooks that tell, and over kprobes, which the kernel can skip, there are no ledgers
-//! (`Config::ledgers`): each pass reads at its beginning.
+//! our passes, or when it is registered. Without the hooks that tell, and over kprobes, which the kernel can skip, there
+//! are no ledgers (`Config::ledgers`): each pass reads at its beginning.
 
 use queue_trace_common::group;
 
