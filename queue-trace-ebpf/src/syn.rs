@@ -225,8 +225,8 @@ fn verify(moved: &Counts, outcome: Outcome) {
     }
 }
 
-/// `tcp_v4_conn_request` or its like, for `mptcp` that of MPTCP, returns, and with it `tcp_conn_request`. If that was not reached, the SYN
-/// went to a broadcast or multicast address.
+/// `tcp_v4_conn_request` or its like, for `mptcp` that of MPTCP, returns, and with it `tcp_conn_request`. If that was
+/// not reached, the SYN went to a broadcast or multicast address.
 #[inline(always)]
 pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool, mptcp: bool) {
     if let Some(pass) = pass::close(Kind::Syn) {

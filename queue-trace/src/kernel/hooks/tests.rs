@@ -43,7 +43,12 @@ fn plan(tier: Tier, refused: &[&str], readable: Readable) -> Plan {
 
 /// Whether these two are hooked.
 fn hooked(plan: &Plan) -> [bool; 2] {
-    [FINISHED, FASTOPEN].map(|function| plan.hooks.iter().any(|hook| hook.function == function))
+    on(plan, [FINISHED, FASTOPEN])
+}
+
+/// Whether these functions are hooked.
+fn on(plan: &Plan, functions: [&str; 2]) -> [bool; 2] {
+    functions.map(|function| plan.hooks.iter().any(|hook| hook.function == function))
 }
 
 #[test]
@@ -74,8 +79,7 @@ fn each_is_hooked_where_what_stands_in_for_it_is_missing() {
 
 /// Whether the allocation of a request is hooked, and whether the failure of one.
 fn allocation(plan: &Plan) -> [bool; 2] {
-    let hooked = |function| plan.hooks.iter().any(|hook| hook.function == function);
-    [ALLOCATION, instead::OUT_OF_MEMORY].map(hooked)
+    on(plan, [ALLOCATION, instead::OUT_OF_MEMORY])
 }
 
 #[test]
@@ -100,8 +104,7 @@ fn the_counters_tell_how_far_a_syn_got_where_they_are_known_when_its_pass_begins
 
 /// Whether it is hooked where a SYN is queued, and where a protocol comes.
 fn queueing(plan: &Plan) -> [bool; 2] {
-    let hooked = |function| plan.hooks.iter().any(|hook| hook.function == function);
-    [QUEUED, instead::PROTOCOL_COMES].map(hooked)
+    on(plan, [QUEUED, instead::PROTOCOL_COMES])
 }
 
 #[test]

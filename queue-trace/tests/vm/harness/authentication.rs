@@ -4,6 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
+use super::client::Client;
+use super::sockopt;
+
 const TCP_AO_ADD_KEY: libc::c_int = 38;
 const KEY: &[u8] = b"a key for tests";
 
@@ -26,7 +29,7 @@ struct Key {
 
 /// Whether the kernel has it.
 pub(crate) fn is_there(address: SocketAddr) -> bool {
-    add_key(&super::client::Client::socket(address), address, 1, 1).is_ok()
+    add_key(&Client::socket(address), address, 1, 1).is_ok()
 }
 
 /// Gives a socket the key for every peer of the address's family, with the numbers by which it is named in what is sent
@@ -44,15 +47,5 @@ pub(crate) fn add_key(
     key.algorithm[..algorithm.len()].copy_from_slice(algorithm);
     (key.sends, key.receives, key.length) = (sends, receives, KEY.len() as u8);
     key.key[..KEY.len()].copy_from_slice(KEY);
-    // SAFETY: pointer and size describe the structure, which lives through the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            TCP_AO_ADD_KEY,
-            (&raw const key).cast(),
-            size_of::<Key>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    sockopt::set(socket, TCP_AO_ADD_KEY, &key)
 }

@@ -1,5 +1,6 @@
 //! Socket options that no crate has.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
@@ -11,17 +12,22 @@ pub(crate) const CLOSE_WAIT: u8 = 8;
 
 /// Sets an option of `IPPROTO_TCP` whose value is an `int`.
 pub(crate) fn set_tcp(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) {
-    // SAFETY: pointer and size describe an int that lives through the call.
+    set(socket, option, &value).unwrap_or_else(|error| panic!("setsockopt {option}: {error}"));
+}
+
+/// Sets an option of `IPPROTO_TCP`, which a kernel may not have.
+pub(crate) fn set<T>(socket: &impl AsRawFd, option: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: pointer and size describe a value that lives through the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_TCP,
             option,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
         )
     };
-    assert_eq!(result, 0, "setsockopt {option}: {}", std::io::Error::last_os_error());
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `TCP_INFO` of a socket.
@@ -38,7 +44,7 @@ pub(crate) fn tcp_info(socket: &impl AsRawFd) -> libc::tcp_info {
             &raw mut size,
         )
     };
-    assert_eq!(result, 0, "TCP_INFO: {}", std::io::Error::last_os_error());
+    assert_eq!(result, 0, "TCP_INFO: {}", io::Error::last_os_error());
     // SAFETY: plain integers, all of them written by us as zeros or by the kernel.
     unsafe { info.assume_init() }
 }
