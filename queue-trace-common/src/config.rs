@@ -227,6 +227,11 @@ pub struct Config {
     pub acked_mask: u32,
     /// How many CPUs there can be: as many values each slot has in `COUNTERS`.
     pub cpus: u32,
+    /// How many records a CPU's own ring has, a power of two; 0: there is none, and all records go into the ring
+    /// buffer.
+    pub ring: u32,
+    /// Bytes of the ring buffer.
+    pub ring_buffer: u32,
     /// So many processes that accept are told apart; 0: none.
     pub workers: u32,
     /// 1: this CPU's slots of the kernel's counters can be found, by `this_cpu` or by `per_cpu_offset`.
@@ -261,6 +266,8 @@ impl Config {
         counts_retransmit: 0,
         acked_mask: 0,
         cpus: 0,
+        ring: 0,
+        ring_buffer: 0,
         workers: 0,
         slots: 0,
         this_cpu: 0,

@@ -23,7 +23,7 @@ pub use listener::{
     NOT_SEEN, Tally, Troubles, WorkerInfo,
 };
 pub use outcome::{Event, Outcome};
-pub use record::{Record, UNLIMITED, WAKE_NS, allowance};
+pub use record::{Ends, Record, UNLIMITED, WAKE_NS, allowance, ring_records};
 pub use thread::{Doing, ThreadTimes};
 
 /// Length of a task's name in the kernel, with its terminating zero (`TASK_COMM_LEN`).

@@ -1,4 +1,4 @@
-//! What the ring buffer carries.
+//! What the rings carry.
 
 use crate::COMM_LENGTH;
 
@@ -6,21 +6,52 @@ use crate::COMM_LENGTH;
 /// has passed.
 pub const WAKE_NS: u64 = 10_000_000;
 
+/// The ends of a CPU's own ring, at the beginning of what is known of its pass ([`crate::PASS_BYTES`]): numbers of
+/// records since the ring was made. What the kernel side writes and what the reader writes lie apart, in cache lines
+/// of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Ends {
+    /// How many were written.
+    pub written: u64,
+    /// Not 0 while one is being written.
+    pub writing: u64,
+    /// Which record of the map is the ring's first; the reader writes it once.
+    pub first: u64,
+    /// Filler.
+    pub reserved: [u64; 5],
+    /// How many the reader has done with.
+    pub read: u64,
+    /// Filler.
+    pub rest: [u64; 7],
+}
+
+/// How many records a CPU's own ring has, a power of two: so many that all together take 3 to 5 MB, but 160 KiB for
+/// each CPU at least.
+#[must_use]
+pub const fn ring_records(cpus: u32) -> u32 {
+    let mut records = 1 << 15;
+    while records > 1 << 11 && records * cpus > 1 << 16 {
+        records >>= 1;
+    }
+    records
+}
+
 /// The [`allowance`] when the reader keeps up.
 pub const UNLIMITED: u32 = u32::MAX;
 
-/// How many records of a kind a CPU may stream within [`WAKE_NS`] while so many of `size` bytes are queued
-/// for the reader and there are so many CPUs. Unlimited up to the half; then 256 for all CPUs together, and a
+/// How many records of a kind a CPU may stream within [`WAKE_NS`] while so many of `size` bytes, or records, are
+/// queued for the reader and there are so many CPUs. Unlimited up to the half; then 256 for all CPUs together, and a
 /// quarter of that with each further eighth, but at least one.
 #[inline(always)]
 #[must_use]
 pub const fn allowance(queued: u64, size: u64, cpus: u32) -> u32 {
-    let eighths = queued / (size / 8);
-    if eighths < 4 {
-        return UNLIMITED;
-    }
-    let all: u32 = if eighths < 8 { 256 >> (2 * (eighths - 4)) } else { 1 };
     // A division that can fail would be a call.
+    let eighths = match queued.checked_div(size / 8) {
+        None | Some(0..4) => return UNLIMITED,
+        Some(eighths) => eighths,
+    };
+    let all: u32 = if eighths < 8 { 256 >> (2 * (eighths - 4)) } else { 1 };
     match all.checked_div(cpus) {
         None | Some(0) => 1,
         Some(one) => one,
@@ -77,6 +108,18 @@ const _: () = assert!(size_of::<Record>() == Record::SIZE);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_cpu_has_a_ring_and_all_together_a_few_megabytes() {
+        let of = |cpus| [cpus, ring_records(cpus)];
+        assert_eq!([1, 2, 4, 16, 256].map(of), [
+            [1, 1 << 15],
+            [2, 1 << 15],
+            [4, 1 << 14],
+            [16, 1 << 12],
+            [256, 1 << 11]
+        ]);
+    }
 
     #[test]
     fn the_fuller_the_ring_buffer_the_fewer_may_be_streamed() {

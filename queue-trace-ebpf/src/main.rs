@@ -35,6 +35,7 @@ mod pass;
 mod probes;
 mod progress;
 mod report;
+mod ring;
 mod scheduler;
 mod syn;
 mod workers;

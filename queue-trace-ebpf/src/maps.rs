@@ -44,12 +44,13 @@ pub static LISTENING: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 
 #[map]
 pub static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1024, 0);
 
-/// Records for user space.
+/// The kernel's ring buffer: records for user space that do not go into a CPU's own ring.
 #[map]
-pub static RECORDS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
-/// Room for 50,000 records: a tenth of a second of a million SYNs a second is 8 MiB.
-pub const RING_BYTES: u32 = 4 << 20;
+/// Each CPU's own ring, one after the other; see `ring`.
+#[map]
+pub static RINGS: Array<Record> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Our own troubles, with a value for each CPU.
 #[map]

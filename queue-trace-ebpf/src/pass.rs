@@ -116,6 +116,8 @@ pub struct Client {
 /// What is known of the pass.
 #[repr(C)]
 pub struct Pass {
+    /// This CPU's own ring of records; user space finds it here.
+    pub ring: queue_trace_common::Ends,
     /// [`Kind`].
     pub kind: u32,
     /// Bits of [`seen`].
@@ -157,6 +159,8 @@ pub struct Pass {
     /// Arguments for return probes.
     pub kept: Kept,
 }
+
+const _: () = assert!(core::mem::offset_of!(Pass, ring) == 0);
 
 /// Arguments of probed functions, kept from their entry to their return, because a return probe is given
 /// none. Functions that can run within one another have a place each; all run with bottom halves off.

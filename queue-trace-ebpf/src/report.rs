@@ -3,14 +3,16 @@
 use core::arch::asm;
 use core::intrinsics::is_val_statically_known;
 
+use aya_ebpf::helpers::generated::bpf_ringbuf_submit;
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 use queue_trace_common::{BUCKETS, DIGITS, LISTENER_STREAMS, Outcome, Record, Tally, bucket_by};
 
 use crate::config::config;
 use crate::listener::Listener;
 use crate::memory::Memory;
-use crate::pass::Client;
-use crate::{flow, gauge, maps};
+use crate::flow::Way;
+use crate::pass::{Client, Pass};
+use crate::{flow, gauge, maps, pass, ring};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
 /// completes. The count is exact whatever becomes of the record.
@@ -43,17 +45,16 @@ pub fn stream<M: Memory>(
         return;
     }
     let now_ns = if now_ns == NOT_YET { now() } else { now_ns };
-    let Some(flags) = index(outcome).and_then(|index| flow::admits(index, now_ns)) else {
+    let Some(pass) = pass::current() else { return };
+    let Some(way) = flow::admits(pass, outcome, now_ns) else {
+        index(outcome).into_iter().for_each(maps::thinned);
         return;
     };
-    let Some(mut entry) = maps::RECORDS.reserve::<Record>(0) else {
-        if let Some(index) = index(outcome) {
-            maps::shed(index);
-        }
+    let Some((record, reserved)) = reserve(pass, way) else {
+        index(outcome).into_iter().for_each(maps::shed);
         return;
     };
-    let record = entry.as_mut_ptr();
-    // SAFETY: the entry has room for one record; all of it is written before it is submitted.
+    // SAFETY: there is room for one record; all of it is written before anybody has it.
     unsafe {
         let (accept_depth, limit) = gauge::accept_depth::<M>(sk);
         record.write(Record {
@@ -67,7 +68,29 @@ pub fn stream<M: Memory>(
         });
         fill(&mut *record);
     }
-    entry.submit(flags);
+    if reserved == 0 {
+        ring::publish(&mut pass.ring);
+    } else {
+        // SAFETY: what `reserve` was given, submitted once.
+        unsafe { bpf_ringbuf_submit(record.cast(), way.flags()) };
+    }
+}
+
+/// Room for a record, and not 0 where it is the ring buffer's and has to be submitted.
+#[inline(always)]
+fn reserve(pass: &mut Pass, way: Way) -> Option<(*mut Record, u64)> {
+    let (record, mut reserved) = match way {
+        Way::Own => (ring::next(&mut pass.ring)?, 0),
+        Way::Wake => match maps::RECORDS.reserve::<Record>(0) {
+            Some(mut entry) => (entry.as_mut_ptr(), 1),
+            None => (ring::next(&mut pass.ring)?, 0),
+        },
+        Way::Buffer(_) => (maps::RECORDS.reserve::<Record>(0)?.as_mut_ptr(), 1),
+    };
+    // SAFETY: it stays as it is. Else the compiler asks for the way again, which the verifier does not connect with it,
+    // or for the pointer, which it takes for one that may be null.
+    unsafe { asm!("{0} = {0}", inout(reg) reserved, options(pure, nomem, nostack)) };
+    Some((record, reserved))
 }
 
 /// Nobody has looked at the clock.
@@ -118,7 +141,7 @@ fn count_at(listener: Listener, index: usize) {
 /// verifier does not follow it; there it is shown that it is one, at each use: Linux 5.10 forgets it once the index lies
 /// on the stack.
 #[inline(always)]
-fn index(outcome: Outcome) -> Option<usize> {
+pub fn index(outcome: Outcome) -> Option<usize> {
     let mut index = outcome as usize;
     if is_val_statically_known(index) {
         return Some(index);

@@ -35,6 +35,9 @@ const MOST_COUNTER_BYTES: usize = 256 << 20;
 /// The program that we run ourselves.
 pub(super) const LOOK: &str = "look_at_queues";
 
+/// What stands for the rings of each CPU among what is left out.
+const RINGS: &str = "rings";
+
 /// What is not visible on kernels before 6.7.
 const SILENT: &str = "probes that the kernel skips while another one runs (the books tell)";
 
@@ -54,7 +57,8 @@ pub struct Settings {
     pub workers: bool,
     /// Ask the scheduler how the processes spend their time that hold listeners, too.
     pub scheduler: bool,
-    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast` (tests of what is then reported).
+    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast` and
+    /// [`RINGS`] (tests of what is then reported).
     pub without: Vec<String>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
     pub tier: Option<Tier>,
@@ -178,6 +182,9 @@ fn attach_by(
     if settings.without.iter().any(|name| name == offsets::CAST) {
         machine = machine.without_cast();
     }
+    if settings.without.iter().any(|name| name == RINGS) {
+        machine = machine.without_rings();
+    }
     let types = match tier {
         Tier::Fentry => Some(
             programs::timed(&mut took.types, || functions(btf, settings))
@@ -282,6 +289,8 @@ fn load(
         .map_max_entries("COUNTERS", slots * config.cpus)
         .map_max_entries("TROUBLES", config.cpus)
         .map_max_entries("FULL_TIME", slots)
+        .map_max_entries("RECORDS", config.ring_buffer)
+        .map_max_entries("RINGS", config.cpus * config.ring.max(1))
         .map_max_entries("FREE_SLOTS", slots)
         .map_max_entries("WORKER_INDEX", workers)
         .map_max_entries("WORKERS", workers)

@@ -16,6 +16,11 @@ use super::maps::MMAPABLE;
 /// `BPF_MAP_TYPE_ARRAY`.
 const ARRAY: u32 = 2;
 
+/// What concerns all CPUs.
+pub(super) const CONTROL: &str = "CONTROL";
+/// What each CPU is in.
+pub(super) const PASSES: &str = "PASSES";
+
 /// The maps. They live on in the programs once these are loaded.
 pub struct Globals {
     control: MapData,
@@ -31,8 +36,8 @@ impl Globals {
             let map = aya_obj::Map::new_from_params(ARRAY, 4, bytes, 1, MMAPABLE);
             MapData::create(map, name, None)
         };
-        let passes = one("PASSES", PASS_BYTES * cpus as usize)?;
-        Ok(Self { control: one("CONTROL", size_of::<Control>())?, passes })
+        let passes = one(PASSES, PASS_BYTES * cpus as usize)?;
+        Ok(Self { control: one(CONTROL, size_of::<Control>())?, passes })
     }
 
     /// The number of the map of what concerns all CPUs.
@@ -45,16 +50,26 @@ impl Globals {
         self.passes.fd().as_fd().as_raw_fd()
     }
 
-    /// The map that user space writes.
-    pub(super) fn control(&self) -> Result<Map, MapError> {
-        let own = self.control.fd().as_fd().try_clone_to_owned();
-        let own = own.map_err(|io_error| SyscallError { call: "fcntl", io_error })?;
-        Map::from_map_data(MapData::from_fd(own)?)
+    /// The one of this name, if it is one of them.
+    pub(super) fn find(&self, name: &str) -> Option<Result<Map, MapError>> {
+        match name {
+            CONTROL => Some(again(&self.control)),
+            PASSES => Some(again(&self.passes)),
+            _ => None,
+        }
     }
 
-    /// Pins that one.
+    /// Pins them.
     #[cfg(feature = "serve")]
     pub(super) fn pin(&self, folder: &Path) -> Result<(), PinError> {
-        self.control.pin(folder.join("CONTROL"))
+        self.control.pin(folder.join(CONTROL))?;
+        self.passes.pin(folder.join(PASSES))
     }
+}
+
+/// The same map by another descriptor.
+fn again(map: &MapData) -> Result<Map, MapError> {
+    let own = map.fd().as_fd().try_clone_to_owned();
+    let own = own.map_err(|io_error| SyscallError { call: "fcntl", io_error })?;
+    Map::from_map_data(MapData::from_fd(own)?)
 }

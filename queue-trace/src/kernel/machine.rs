@@ -1,6 +1,6 @@
 //! What the kernel side is told of this machine and of what is wanted.
 
-use queue_trace_common::{Config, MAX_PORTS, MISSING, Offsets, group};
+use queue_trace_common::{Config, MAX_PORTS, MISSING, Offsets, group, ring_records};
 
 use super::attach::Settings;
 use super::btf::Btf;
@@ -12,6 +12,13 @@ use crate::procfs;
 /// each CPU.
 const MOST_WORKERS: u32 = 4096;
 
+/// Bytes of the ring buffer for all records: 47,000, a twentieth of a second of a million SYNs a second.
+const RING_BUFFER_ALONE: u32 = 4 << 20;
+/// The same where each CPU has a ring of its own.
+const RING_BUFFER_BESIDE: u32 = 1 << 20;
+/// The least that can be, where nothing is streamed: a page of the largest kind, which the kernel makes no less of.
+const LEAST_RING_BUFFER: u32 = 64 << 10;
+
 /// What is to be known of this machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
@@ -20,6 +27,8 @@ pub(super) struct Machine {
     per_cpu_offset: Option<u64>,
     this_cpu: Option<u32>,
     cast: Option<[u32; 2]>,
+    /// Whether what the kernel side stores is seen in the order in which it stores it.
+    ordered: bool,
     /// How many CPUs there can be.
     pub(super) cpus: u32,
 }
@@ -35,6 +44,7 @@ impl Machine {
             per_cpu_offset: if this_cpu.is_none() { symbols::per_cpu_offset() } else { None },
             this_cpu,
             cast: offsets::cast(btf).filter(|_| own),
+            ordered: cfg!(target_arch = "x86_64"),
             cpus: aya::util::nr_cpus().map_or(1, |cpus| cpus.max(1) as u32),
         })
     }
@@ -42,6 +52,11 @@ impl Machine {
     /// The same machine, of which everything is read by helper.
     pub(super) const fn without_cast(self) -> Self {
         Self { cast: None, ..self }
+    }
+
+    /// The same machine without a ring for each CPU.
+    pub(super) const fn without_rings(self) -> Self {
+        Self { ordered: false, ..self }
     }
 
     /// Whether the kernel makes typed pointers of addresses.
@@ -79,7 +94,7 @@ impl Machine {
     }
 
     fn configuration(&self, plan: &mut Plan, settings: &Settings) -> Config {
-        let Self { offsets, per_cpu_offset, this_cpu, cast, cpus, acked_mask } = *self;
+        let Self { offsets, per_cpu_offset, this_cpu, cast, cpus, acked_mask, ordered } = *self;
         let slots = self.slots();
         let [cast, numbers] = cast.unwrap_or_default();
         if !slots {
@@ -96,6 +111,11 @@ impl Machine {
         if !slots && plan.ack_by_mib {
             plan.losses.push("refused final ACKs (/proc/kallsyms hides addresses)".into());
         }
+        let (ring, ring_buffer) = match settings.stream {
+            0 => (0, LEAST_RING_BUFFER),
+            _ if ordered => (ring_records(cpus), RING_BUFFER_BESIDE),
+            _ => (0, RING_BUFFER_ALONE),
+        };
         let mut ports = [0; MAX_PORTS];
         let fits = settings.ports.len() <= MAX_PORTS;
         if fits {
@@ -120,6 +140,8 @@ impl Machine {
             counts_retransmit: u32::from(plan.counts_retransmit),
             acked_mask,
             cpus,
+            ring,
+            ring_buffer,
             workers: if settings.workers { MOST_WORKERS } else { 0 },
             slots: slots.into(),
             this_cpu: this_cpu.unwrap_or(0),

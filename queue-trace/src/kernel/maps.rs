@@ -7,6 +7,8 @@ use queue_trace_common::{
 };
 
 use super::attach::Attached;
+use super::globals::{CONTROL, PASSES};
+use super::ring::own::Rings;
 use super::shared::Shared;
 use super::slots::Slots;
 use super::workers::Workers;
@@ -29,14 +31,14 @@ pub struct Maps {
 }
 
 impl Maps {
-    /// Takes the maps and the ring buffer, and hands all slots but the shared one out, unless a former process
+    /// Takes the maps, and what records come by, and hands all slots but the shared one out, unless a former process
     /// has done so and is counted on with.
     ///
     /// # Errors
     ///
     /// When the kernel refuses an access, which it has no reason to.
-    pub fn take(attached: &mut Attached) -> Result<(Self, RingBuf<MapData>), MapError> {
-        let control: Shared<Control> = shared(attached, "CONTROL")?;
+    pub fn take(attached: &mut Attached) -> Result<(Self, RingBuf<MapData>, Rings), MapError> {
+        let control: Shared<Control> = shared(attached, CONTROL)?;
         let mut slots = Slots::new(
             shared(attached, "LISTENER_INFO")?,
             shared(attached, "COUNTERS")?,
@@ -63,10 +65,12 @@ impl Maps {
             begins: armed,
         };
         let records = RingBuf::try_from(take(attached, "RECORDS")?)?;
+        let records_of_cpus = shared(attached, "RINGS")?;
+        let rings = Rings::new(&take(attached, PASSES)?, records_of_cpus, maps.troubles.len())?;
         if !attached.counting {
             maps.hand_out()?;
         }
-        Ok((maps, records))
+        Ok((maps, records, rings))
     }
 
     /// Everything is free.

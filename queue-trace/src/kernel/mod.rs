@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod btf;
+pub mod clock;
 mod constants;
 mod costs;
 mod globals;

@@ -51,10 +51,9 @@ impl Objects {
     /// When there is none of that name, or it was taken before.
     pub fn take_map(&mut self, name: &str) -> Result<Map, MapError> {
         match self {
-            Self::Loaded(_, globals) if name == "CONTROL" => globals.control(),
-            Self::Loaded(ebpf, _) => {
+            Self::Loaded(ebpf, globals) => globals.find(name).unwrap_or_else(|| {
                 ebpf.take_map(name).ok_or(MapError::InvalidName { name: name.to_owned() })
-            }
+            }),
             #[cfg(feature = "serve")]
             Self::Pinned(pinned) => pinned.map(name),
         }

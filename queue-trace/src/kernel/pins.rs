@@ -15,6 +15,7 @@ use aya::programs::{FEntry, FExit, KProbe, ProbeKind, Program, RawTracePoint};
 use rustix::fs::{FlockOperation, flock, fstatfs};
 
 use super::attach::{Attached, LOOK, Links};
+use super::globals::CONTROL;
 use super::hooks::{At, Plan, Tier};
 
 /// Where pins are, if it is not said.
@@ -37,6 +38,7 @@ const KEPT: &[&str] = &[
     "FREE_SLOTS",
     "TROUBLES",
     "RECORDS",
+    "RINGS",
     "WORKER_INDEX",
     "WORKERS",
     "WORKER_ACCEPTS",
@@ -111,7 +113,7 @@ impl Pins {
     /// Which maps are pinned here: no others have had this number or will have it before the next boot.
     #[must_use]
     pub fn identity(&self) -> Option<u32> {
-        let control = MapData::from_pin(self.folder.join(MAPS).join("CONTROL")).ok()?;
+        let control = MapData::from_pin(self.folder.join(MAPS).join(CONTROL)).ok()?;
         control.info().ok().map(|info| info.id())
     }
 

@@ -1,5 +1,12 @@
-//! The ring buffer of records.
+//! Records as they come: out of the ring of each CPU, and out of the kernel's ring buffer, in the order of time.
+//!
+//! An order that holds: of two records of which one is a consequence of the other, the first one is handed over first,
+//! whichever rings they are in. What is newer than the beginning of a look waits for the next one, because what it
+//! follows from may have been missed in a ring that was looked at before.
 
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -10,30 +17,40 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
+use super::clock::monotonic_ns;
+use own::Rings;
+
+pub mod own;
+
 /// How long after a wake-up there may be records that nobody is woken for, with something to spare.
 const LOOK_AGAIN: Duration = Duration::from_nanos(WAKE_NS + WAKE_NS / 4);
 /// How often to look when nothing comes: a record whose writer was held up may have come after the last look.
 const SELDOM: Duration = Duration::from_secs(1);
+/// What is newer than the beginning of a look by more than this was stamped by another clock (`time_namespaces(7)`),
+/// and waits for nothing.
+const APART_NS: u64 = 1_000_000_000;
 
 /// Reads records as they come.
 pub struct Records {
-    ring: AsyncFd<RingBuf<MapData>>,
+    buffer: AsyncFd<RingBuf<MapData>>,
+    queues: Queues,
     /// When to look without being woken.
     again: Instant,
 }
 
 impl Records {
-    /// Takes a ring buffer over; must be called within a tokio runtime.
+    /// Takes a ring buffer and the rings of the CPUs over; must be called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// When the descriptor cannot be polled.
-    pub fn new(ring: RingBuf<MapData>) -> io::Result<Self> {
+    pub fn new(buffer: RingBuf<MapData>, rings: Rings) -> io::Result<Self> {
         // SAFETY: `RingBuf` owns its descriptor, keeps it open until it is dropped, and always
         // answers with the same one.
-        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+        let buffer = unsafe { AsyncFd::register_with_interest(buffer, Interest::READABLE) }
             .map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Self { ring, again: Instant::now() })
+        let queues = Queues { buffered: VecDeque::new(), rings };
+        Ok(Self { buffer, queues, again: Instant::now() })
     }
 
     /// Waits for records and hands over what is there; stops early when `each` says so.
@@ -41,44 +58,112 @@ impl Records {
     /// # Errors
     ///
     /// When waiting fails.
-    pub async fn read(&mut self, mut each: impl FnMut(Record) -> bool) -> io::Result<()> {
-        let Self { ring, again } = self;
-        let mut some = false;
-        let mut each = |record| {
-            some = true;
-            each(record)
-        };
-        if let Ok(ready) = timeout_at(*again, ring.readable_mut()).await {
+    pub async fn read(&mut self, each: impl FnMut(Record) -> bool) -> io::Result<()> {
+        let Self { buffer, queues, again } = self;
+        let now_ns;
+        if let Ok(ready) = timeout_at(*again, buffer.readable_mut()).await {
             let mut ready = ready?;
-            if drain(ready.get_inner_mut(), &mut each) {
-                // Everything was read: only now may the readiness be taken back.
-                ready.clear_ready();
-            }
+            now_ns = monotonic_ns();
+            queues.fill(ready.get_inner_mut());
+            // Everything was read: only now may the readiness be taken back.
+            ready.clear_ready();
         } else {
-            drain(ring.get_mut(), &mut each);
+            now_ns = monotonic_ns();
+            queues.fill(buffer.get_mut());
         }
-        *again = Instant::now() + if some { LOOK_AGAIN } else { SELDOM };
+        *again = match queues.hand_over(now_ns, each) {
+            Handed::Nothing => Instant::now() + SELDOM,
+            Handed::All => Instant::now() + LOOK_AGAIN,
+            Handed::Some => Instant::now(),
+        };
         Ok(())
     }
 
-    /// Hands over what is there without waiting.
+    /// Hands over what is there without waiting, also the newest.
     pub fn rest(&mut self, mut each: impl FnMut(Record) -> bool) {
-        drain(self.ring.get_mut(), &mut each);
+        for until_ns in [monotonic_ns(), u64::MAX] {
+            self.queues.fill(self.buffer.get_mut());
+            self.queues.hand_over(until_ns, &mut each);
+        }
     }
 }
 
-/// Whether everything was read.
-fn drain(ring: &mut RingBuf<MapData>, each: &mut impl FnMut(Record) -> bool) -> bool {
-    while let Some(item) = ring.next() {
-        let record = decode(&item);
-        drop(item);
-        if let Some(record) = record
-            && !each(record)
+/// What is there and not handed over.
+struct Queues {
+    /// Out of the ring buffer, the oldest first.
+    buffered: VecDeque<Record>,
+    /// In the rings.
+    rings: Rings,
+}
+
+/// What was handed over.
+enum Handed {
+    Nothing,
+    All,
+    /// Not those that are too new, or not wanted any more.
+    Some,
+}
+
+impl Queues {
+    /// Takes everything out of the ring buffer, and looks how far the rings are written.
+    fn fill(&mut self, buffer: &mut RingBuf<MapData>) {
+        let mut some = false;
+        while let Some(item) = buffer.next() {
+            self.buffered.extend(decode(&item));
+            some = true;
+        }
+        if some {
+            // Those of different CPUs are in the order in which they found room.
+            self.buffered.make_contiguous().sort_by_key(|record| record.time_ns);
+        }
+        (0..self.rings.len()).for_each(|cpu| self.rings.look(cpu));
+    }
+
+    /// Hands over what is older than that, in the order of time.
+    fn hand_over(&mut self, until_ns: u64, mut each: impl FnMut(Record) -> bool) -> Handed {
+        let all = (0..self.rings.len()).map(Queue::Ring).chain([Queue::Buffer]);
+        let with_time = |queue| self.oldest(queue).map(|time_ns| Reverse((time_ns, queue)));
+        let mut queues: BinaryHeap<_> = all.filter_map(with_time).collect();
+        if queues.is_empty() {
+            return Handed::Nothing;
+        }
+        let mut wanted = true;
+        while wanted
+            && let Some(mut next) = queues.peek_mut()
+            && !(until_ns..until_ns.saturating_add(APART_NS)).contains(&next.0.0)
         {
-            return false;
+            let queue = next.0.1;
+            let record = self.take(queue);
+            match self.oldest(queue) {
+                Some(time_ns) => next.0.0 = time_ns,
+                None => drop(PeekMut::pop(next)),
+            }
+            wanted = record.is_none_or(&mut each);
+        }
+        (0..self.rings.len()).for_each(|cpu| self.rings.tell(cpu));
+        if queues.is_empty() { Handed::All } else { Handed::Some }
+    }
+
+    fn oldest(&self, queue: Queue) -> Option<u64> {
+        match queue {
+            Queue::Ring(cpu) => self.rings.oldest(cpu),
+            Queue::Buffer => self.buffered.front().map(|record| record.time_ns),
         }
     }
-    true
+
+    fn take(&mut self, queue: Queue) -> Option<Record> {
+        match queue {
+            Queue::Ring(cpu) => self.rings.take(cpu),
+            Queue::Buffer => self.buffered.pop_front(),
+        }
+    }
+}
+
+/// Where a record waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    Ring(usize),
+    Buffer,
 }
 
 /// A record from its bytes; nothing if they are too few.
@@ -108,31 +193,4 @@ pub fn decode(mut bytes: &[u8]) -> Option<Record> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_field_comes_from_its_place() {
-        let bytes: Vec<u8> = (0..Record::SIZE as u8).collect();
-        let record = decode(&bytes).unwrap();
-        assert_eq!(record.time_ns, u64::from_ne_bytes([0, 1, 2, 3, 4, 5, 6, 7]));
-        assert_eq!(record.client_address[0], std::mem::offset_of!(Record, client_address) as u8);
-        assert_eq!(record.comm[0], std::mem::offset_of!(Record, comm) as u8);
-        let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
-        assert_eq!(record.slot, word(std::mem::offset_of!(Record, slot)));
-        assert_eq!(record.pid, word(std::mem::offset_of!(Record, pid)));
-        assert_eq!(record.accept_depth, word(std::mem::offset_of!(Record, accept_depth)));
-        assert_eq!(record.syn_depth, word(std::mem::offset_of!(Record, syn_depth)));
-        assert_eq!(record.limit, word(std::mem::offset_of!(Record, limit)));
-        assert_eq!(record.detail, word(std::mem::offset_of!(Record, detail)));
-        let port = std::mem::offset_of!(Record, client_port);
-        assert_eq!(record.client_port, u16::from_ne_bytes([bytes[port], bytes[port + 1]]));
-        assert_eq!(record.outcome, std::mem::offset_of!(Record, outcome) as u8);
-        assert_eq!(record.client_version, std::mem::offset_of!(Record, client_version) as u8);
-    }
-
-    #[test]
-    fn too_few_bytes_are_nothing() {
-        assert_eq!(decode(&[0; Record::SIZE - 1]), None);
-    }
-}
+mod tests;

@@ -41,10 +41,19 @@ impl<V: Pod> Shared<V> {
     ///
     /// When the kernel refuses: the map was made without `BPF_F_MMAPABLE`, or memory is short.
     pub fn new(map: &Array<MapData, V>) -> Result<Self, MapError> {
+        Self::within(map.map(), map.len())
+    }
+
+    /// Maps the values that lie in an array one after the other, as its own ones or within its only one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`]; also when there are less of them.
+    pub(super) fn within(map: &MapData, values: u32) -> Result<Self, MapError> {
         const { assert!(size_of::<V>().is_multiple_of(WORD)) };
         let page = rustix::param::page_size();
-        let bytes = (map.len() as usize * size_of::<V>()).next_multiple_of(page);
-        let (protection, file) = (ProtFlags::READ | ProtFlags::WRITE, map.map().fd().as_fd());
+        let bytes = (values as usize * size_of::<V>()).next_multiple_of(page);
+        let (protection, file) = (ProtFlags::READ | ProtFlags::WRITE, map.fd().as_fd());
         // SAFETY: a new mapping at an address that the kernel chooses takes nobody's memory.
         let address =
             unsafe { mmap(std::ptr::null_mut(), bytes, protection, MapFlags::SHARED, file, 0) }
@@ -53,7 +62,7 @@ impl<V: Pod> Shared<V> {
             call: "mmap",
             io_error: io::ErrorKind::AddrNotAvailable.into(),
         })?;
-        Ok(Self { words, bytes, values: map.len(), value: PhantomData })
+        Ok(Self { words, bytes, values, value: PhantomData })
     }
 
     /// How many values there are.
@@ -96,6 +105,15 @@ impl<V: Pod> Shared<V> {
         words.fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
     }
 
+    /// One word of a value, to be shared with the kernel side in an order.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such value or no such word.
+    pub(super) fn word(&self, index: u32, at: usize) -> &AtomicU64 {
+        &self.words_of(index)[at]
+    }
+
     /// Writes a value, a word at a time.
     ///
     /// # Panics
@@ -115,7 +133,7 @@ impl<V: Pod> Shared<V> {
     ///
     /// When there is no such value.
     pub fn set_first_word(&self, index: u32, word: u64) {
-        self.words_of(index)[0].store(word, Ordering::Relaxed);
+        self.word(index, 0).store(word, Ordering::Relaxed);
     }
 
     fn words_of(&self, index: u32) -> &[AtomicU64] {

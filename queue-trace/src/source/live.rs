@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use queue_trace_common::{Fault, Outcome, Record};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::books::{Books, Sums};
 use super::names::Names;
@@ -14,6 +13,7 @@ use super::status::Before;
 use super::watch::Watch;
 use crate::kernel::attach::Took;
 use crate::kernel::attach::{Attached, Settings, attach};
+pub use crate::kernel::clock::monotonic_ns;
 use crate::kernel::hooks::Plan;
 use crate::kernel::maps::Maps;
 use crate::kernel::ring::Records;
@@ -105,8 +105,8 @@ impl Live {
         mut attached: Attached,
         open: impl FnOnce(&mut Maps, &mut Records, &Seeds) -> Books,
     ) -> anyhow::Result<(Self, Start)> {
-        let (mut maps, ring) = Maps::take(&mut attached).context("cannot use the maps")?;
-        let mut records = Records::new(ring).context("cannot wait for records")?;
+        let (mut maps, buffer, rings) = Maps::take(&mut attached).context("cannot use the maps")?;
+        let mut records = Records::new(buffer, rings).context("cannot wait for records")?;
         let seeds = Seeds::gather();
         // Before counting: a kprobe is skipped while a map is written.
         let processes = seeds.processes_of_all();
@@ -335,11 +335,4 @@ fn deliver(
         true => each(&listener.after(record), &event),
         false => each(listener, &event),
     })
-}
-
-/// Now, on the clock that the kernel side stamps with.
-#[must_use]
-pub fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
