@@ -112,13 +112,10 @@ mod tests {
     #[test]
     fn every_cpu_has_a_ring_and_all_together_a_few_megabytes() {
         let of = |cpus| [cpus, ring_records(cpus)];
-        assert_eq!([1, 2, 4, 16, 256].map(of), [
-            [1, 1 << 15],
-            [2, 1 << 15],
-            [4, 1 << 14],
-            [16, 1 << 12],
-            [256, 1 << 11]
-        ]);
+        assert_eq!(
+            [1, 2, 4, 16, 256].map(of),
+            [[1, 1 << 15], [2, 1 << 15], [4, 1 << 14], [16, 1 << 12], [256, 1 << 11]]
+        );
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use queue_trace_common::Outcome;
 
-use crate::config::{has, member, offset};
+use crate::config::{config, has, member, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
 use crate::pass::{self, Kind, seen};
 use crate::report::Timed;
+use crate::ring::Context;
 use crate::{entry, listener, maps, migrate, packet, report, workers};
 
 /// `TCP_CLOSE`: where a child is whose client has reset the connection.
@@ -51,7 +52,9 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     let wait_ns = entry::waited_ns::<M>(child, now_ns);
     report::time(listener, Timed::Wait, wait_ns, report::microseconds(wait_ns));
     workers::accepted(listener);
-    report::stream::<Probed>(listener, sk, outcome, now_ns, |record| {
+    // See `graft`.
+    let context = if config!(no_graft) != 0 { Context::Process } else { Context::Packet };
+    report::stream::<Probed>(listener, sk, context, outcome, now_ns, |record| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;

@@ -32,7 +32,7 @@ pub fn returned(descriptor: u32, result: i32) {
         EINTR | ERESTARTSYS => Outcome::AcceptEintr,
         _ => Outcome::AcceptOther,
     };
-    report::report::<Probed>(listener::find::<Probed>(sk), sk, outcome, |record| {
+    report::report_in_process::<Probed>(listener::find::<Probed>(sk), sk, outcome, |record| {
         report::set_process(record);
         record.detail = result.unsigned_abs();
     });

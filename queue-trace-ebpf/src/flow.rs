@@ -10,7 +10,8 @@ use queue_trace_common::{Outcome, UNLIMITED, WAKE_NS, allowance};
 use crate::config::config;
 use crate::maps;
 use crate::pass::Pass;
-use crate::{report, ring};
+use crate::report;
+use crate::ring::{self, Context};
 
 /// How many records a CPU may want to write into the ring buffer before it looks again how full that is. If all of
 /// 256 do so at once, that is more than it holds; but what is written there is rare.
@@ -27,8 +28,9 @@ pub struct Flow {
     allowance: u32,
     /// How many records may come until this CPU looks again.
     unlooked: u32,
-    /// Filler.
-    reserved: u32,
+    /// How the record is submitted that goes into the ring buffer. Here, so that the verifier does not follow the way of
+    /// each value to the end.
+    pub flags: u32,
     /// What each kind has streamed, by [`Outcome`].
     streamed: [Streamed; Outcome::COUNT],
 }
@@ -45,21 +47,10 @@ struct Streamed {
 pub enum Way {
     /// Into this CPU's own ring.
     Own,
-    /// Into the ring buffer, which wakes the reader.
+    /// Into the ring buffer, which wakes the reader, or else into the own ring.
     Wake,
-    /// Into the ring buffer, with these flags.
-    Buffer(u64),
-}
-
-impl Way {
-    /// Flags of the ring buffer.
-    #[inline(always)]
-    pub fn flags(self) -> u64 {
-        match self {
-            Self::Buffer(flags) => flags,
-            _ => BPF_RB_FORCE_WAKEUP.into(),
-        }
-    }
+    /// Into the ring buffer.
+    Buffer,
 }
 
 /// Where a record is to be streamed, if it is: nothing for one that is to be thinned.
@@ -68,19 +59,19 @@ impl Way {
 /// that time has passed. To wake it at each record would cost more than all the rest. If it has not read yet what is
 /// in the CPU's own ring, it is about to come anyway.
 #[inline(always)]
-pub fn admits(pass: &mut Pass, outcome: Outcome, now_ns: u64) -> Option<Way> {
-    if !ring::takes(&pass.ring, outcome) {
+pub fn admits(pass: &mut Pass, context: Context, outcome: Outcome, now_ns: u64) -> Option<Way> {
+    if !ring::takes(&pass.ring, context) {
         return pass.flow.admits_to_buffer(outcome, now_ns);
     }
     let queued = ring::queued(&pass.ring);
     let flow = &mut pass.flow;
     if flow.window_ends(now_ns) && queued == 0 {
+        flow.flags = BPF_RB_FORCE_WAKEUP;
         return Some(Way::Wake);
     }
-    let size = config!(ring);
-    if queued >= u64::from(size / 2) {
-        let allowance = allowance(queued, size.into(), config!(cpus));
-        if flow.exceeds(outcome, allowance) {
+    let size = u64::from(config!(ring));
+    if queued >= size / 2 {
+        if flow.exceeds(outcome, allowance(queued, size, config!(cpus))) {
             return None;
         }
     }
@@ -102,10 +93,10 @@ impl Flow {
     /// The same for the ring buffer, which has to be asked how full it is.
     #[inline(always)]
     fn admits_to_buffer(&mut self, outcome: Outcome, now_ns: u64) -> Option<Way> {
-        let mut flags = BPF_RB_NO_WAKEUP;
+        self.flags = BPF_RB_NO_WAKEUP;
         if self.window_ends(now_ns) {
             self.look();
-            flags = BPF_RB_FORCE_WAKEUP;
+            self.flags = BPF_RB_FORCE_WAKEUP;
         } else if self.unlooked == 0 {
             self.look();
         }
@@ -113,7 +104,7 @@ impl Flow {
         if self.allowance != UNLIMITED && self.exceeds(outcome, self.allowance) {
             return None;
         }
-        Some(Way::Buffer(flags.into()))
+        Some(Way::Buffer)
     }
 
     /// How full is the ring buffer?

@@ -102,7 +102,7 @@ pub fn listened<M: Memory>(sk: *const u8) {
     let somaxconn = unsafe { (*info).somaxconn };
     let again = known.is_some() && !overtaken;
     let outcome = if again { Outcome::BacklogChanged } else { Outcome::Listen };
-    report::report::<M>(listener, sk, outcome, |record| {
+    report::report_in_process::<M>(listener, sk, outcome, |record| {
         report::set_process(record);
         record.detail = former;
         record.duration_ns = u64::from(asked) | u64::from(somaxconn) << 32;
@@ -130,5 +130,5 @@ pub fn stopping<M: Memory>(sk: *const u8) {
     let listener =
         listener::known(sk).unwrap_or_else(|| listener::open::<M>(sk, &Opener::default()));
     listener::close(sk, listener);
-    report::report::<M>(listener, sk, Outcome::Close, report::set_process);
+    report::report_in_process::<M>(listener, sk, Outcome::Close, report::set_process);
 }

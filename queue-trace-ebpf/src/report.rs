@@ -3,15 +3,18 @@
 use core::arch::asm;
 use core::intrinsics::is_val_statically_known;
 
-use aya_ebpf::helpers::generated::bpf_ringbuf_submit;
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_ns};
-use queue_trace_common::{BUCKETS, DIGITS, LISTENER_STREAMS, Outcome, Record, Tally, bucket_by};
+use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ringbuf_submit};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+use queue_trace_common::{
+    BUCKETS, COMM_LENGTH, DIGITS, LISTENER_STREAMS, Outcome, Record, Tally, bucket_by,
+};
 
 use crate::config::config;
+use crate::flow::Way;
 use crate::listener::Listener;
 use crate::memory::Memory;
-use crate::flow::Way;
 use crate::pass::{Client, Pass};
+use crate::ring::Context;
 use crate::{flow, gauge, maps, pass, ring};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
@@ -26,7 +29,21 @@ pub fn report<M: Memory>(
     if let Some(index) = index(outcome) {
         count_at(listener, index);
     }
-    stream::<M>(listener, sk, outcome, NOT_YET, fill);
+    stream::<M>(listener, sk, Context::Packet, outcome, NOT_YET, fill);
+}
+
+/// The same in process context.
+#[inline(always)]
+pub fn report_in_process<M: Memory>(
+    listener: Listener,
+    sk: *const u8,
+    outcome: Outcome,
+    fill: impl FnOnce(&mut Record),
+) {
+    if let Some(index) = index(outcome) {
+        count_at(listener, index);
+    }
+    stream::<M>(listener, sk, Context::Process, outcome, NOT_YET, fill);
 }
 
 /// The same of an outcome that is counted already; `now_ns` where it was necessary to look at the clock.
@@ -34,6 +51,7 @@ pub fn report<M: Memory>(
 pub fn stream<M: Memory>(
     listener: Listener,
     sk: *const u8,
+    context: Context,
     outcome: Outcome,
     now_ns: u64,
     fill: impl FnOnce(&mut Record),
@@ -46,7 +64,7 @@ pub fn stream<M: Memory>(
     }
     let now_ns = if now_ns == NOT_YET { now() } else { now_ns };
     let Some(pass) = pass::current() else { return };
-    let Some(way) = flow::admits(pass, outcome, now_ns) else {
+    let Some(way) = flow::admits(pass, context, outcome, now_ns) else {
         index(outcome).into_iter().for_each(maps::thinned);
         return;
     };
@@ -57,22 +75,23 @@ pub fn stream<M: Memory>(
     // SAFETY: there is room for one record; all of it is written before anybody has it.
     unsafe {
         let (accept_depth, limit) = gauge::accept_depth::<M>(sk);
-        record.write(Record {
-            time_ns: now_ns,
-            slot: listener.slot,
-            outcome: outcome as u8,
-            accept_depth,
-            limit,
-            syn_depth: gauge::syn_depth::<M>(sk),
-            ..BLANK
-        });
+        let syn_depth = gauge::syn_depth::<M>(sk);
+        clear(record);
+        (*record).time_ns = now_ns;
+        (*record).slot = listener.slot;
+        (*record).outcome = outcome as u8;
+        ((*record).accept_depth, (*record).limit) = (accept_depth, limit);
+        (*record).syn_depth = syn_depth;
         fill(&mut *record);
     }
     if reserved == 0 {
         ring::publish(&mut pass.ring);
     } else {
         // SAFETY: what `reserve` was given, submitted once.
-        unsafe { bpf_ringbuf_submit(record.cast(), way.flags()) };
+        unsafe {
+            let flags = (&raw const pass.flow.flags).read_volatile();
+            bpf_ringbuf_submit(record.cast(), flags.into());
+        }
     }
 }
 
@@ -85,7 +104,7 @@ fn reserve(pass: &mut Pass, way: Way) -> Option<(*mut Record, u64)> {
             Some(mut entry) => (entry.as_mut_ptr(), 1),
             None => (ring::next(&mut pass.ring)?, 0),
         },
-        Way::Buffer(_) => (maps::RECORDS.reserve::<Record>(0)?.as_mut_ptr(), 1),
+        Way::Buffer => (maps::RECORDS.reserve::<Record>(0)?.as_mut_ptr(), 1),
     };
     // SAFETY: it stays as it is. Else the compiler asks for the way again, which the verifier does not connect with it,
     // or for the pointer, which it takes for one that may be null.
@@ -103,24 +122,21 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
-/// All zeros. `Default::default()` would be a call, and zeros that stand there themselves a call that writes them
-/// byte by byte, which is 240 instructions more.
-const BLANK: Record = Record {
-    time_ns: 0,
-    duration_ns: 0,
-    client_address: [0; 16],
-    comm: [0; queue_trace_common::COMM_LENGTH],
-    slot: 0,
-    pid: 0,
-    accept_depth: 0,
-    syn_depth: 0,
-    limit: 0,
-    detail: 0,
-    client_port: 0,
-    outcome: 0,
-    client_version: 0,
-    reserved: 0,
-};
+/// Writes zeros where not every record has something else. By the word, each for itself: the compiler would make one call
+/// of those that lie side by side, which writes bytes.
+#[inline(always)]
+unsafe fn clear(record: *mut Record) {
+    // SAFETY: members of a record that the caller has room for.
+    unsafe {
+        (&raw mut (*record).duration_ns).write_volatile(0);
+        let address = (&raw mut (*record).client_address).cast::<u64>();
+        (address.write_volatile(0), address.add(1).write_volatile(0));
+        let comm = (&raw mut (*record).comm).cast::<u64>();
+        (comm.write_volatile(0), comm.add(1).write_volatile(0));
+        ((*record).pid, (*record).detail, (*record).reserved) = (0, 0, 0);
+        ((*record).client_port, (*record).client_version) = (0, 0);
+    }
+}
 
 /// Counts an outcome without a record.
 #[inline(always)]
@@ -244,5 +260,7 @@ pub fn set_client(record: &mut Record, client: &Client) {
 #[inline(always)]
 pub fn set_process(record: &mut Record) {
     record.pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    record.comm = bpf_get_current_comm().unwrap_or_default();
+    // SAFETY: the helper writes as many bytes as it is told, or none. Into the record, because a name that is handed
+    // over is cleared by a call before, and copied.
+    unsafe { bpf_get_current_comm(record.comm.as_mut_ptr().cast(), COMM_LENGTH as u32) };
 }

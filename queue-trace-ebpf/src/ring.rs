@@ -2,7 +2,7 @@
 //! writes.
 //!
 //! What runs with bottom halves off is never interrupted by anything else of ours on the same CPU, so a ring has one
-//! writer and one reader. What does not ([`in_process`]) writes into the kernel's ring buffer. The one exception is a
+//! writer and one reader. What does not ([`Context::Process`]) writes into the kernel's ring buffer. The one exception is a
 //! SYN-ACK of a Fast Open child that is sent again out of the socket's backlog: so a ring that is being written says so.
 //!
 //! The number of records is written after the record. That is enough where stores become visible in their order, as
@@ -10,35 +10,24 @@
 
 use core::arch::asm;
 
-use queue_trace_common::{Ends, Outcome, Record};
+use queue_trace_common::{Ends, Record};
 
 use crate::config::config;
 use crate::maps;
 
-/// Outcomes that are told in process context with bottom halves on.
-const IN_PROCESS: u64 = 1 << Outcome::AcceptEmfile as u64
-    | 1 << Outcome::AcceptEnfile as u64
-    | 1 << Outcome::AcceptEagain as u64
-    | 1 << Outcome::AcceptEintr as u64
-    | 1 << Outcome::AcceptOther as u64
-    | 1 << Outcome::Listen as u64
-    | 1 << Outcome::BacklogChanged as u64
-    | 1 << Outcome::Close as u64;
-
-/// And those that are where `security_sock_graft` is not hooked.
-const ACCEPTED: u64 = 1 << Outcome::Accepted as u64 | 1 << Outcome::AcceptedReset as u64;
-
-/// Whether an outcome is told in process context.
-#[inline(always)]
-fn in_process(outcome: Outcome) -> bool {
-    let bit = 1 << outcome as u64;
-    IN_PROCESS & bit != 0 || ACCEPTED & bit != 0 && config!(no_graft) != 0
+/// In which context something is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// With bottom halves off.
+    Packet,
+    /// A process's, which packets interrupt.
+    Process,
 }
 
-/// Whether a record of this outcome may go into this CPU's own ring.
+/// Whether a record may go into this CPU's own ring.
 #[inline(always)]
-pub fn takes(ends: &Ends, outcome: Outcome) -> bool {
-    config!(ring) != 0 && !in_process(outcome) && ends.writing == 0
+pub fn takes(ends: &Ends, context: Context) -> bool {
+    config!(ring) != 0 && matches!(context, Context::Packet) && ends.writing == 0
 }
 
 /// How many records are there that the reader has not read.

@@ -46,10 +46,18 @@ impl Rings {
     /// # Errors
     ///
     /// When the kernel refuses to share the map.
-    pub fn new(passes: &Map, records: Shared<[u8; Record::SIZE]>, cpus: u32) -> Result<Self, MapError> {
+    pub fn new(
+        passes: &Map,
+        records: Shared<[u8; Record::SIZE]>,
+        cpus: u32,
+    ) -> Result<Self, MapError> {
         let passes: &MapData = match passes {
             Map::Array(passes) => passes,
-            _ => return Err(MapError::InvalidName { name: super::super::globals::PASSES.to_owned() }),
+            _ => {
+                return Err(MapError::InvalidName {
+                    name: super::super::globals::PASSES.to_owned(),
+                });
+            }
         };
         let passes = Shared::<Pass>::within(passes, cpus)?;
         let size = records.len() / cpus.max(1);
