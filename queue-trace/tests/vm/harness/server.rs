@@ -1,6 +1,7 @@
 //! Listening sockets.
 
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
@@ -145,19 +146,32 @@ impl Server {
     }
 
     /// Accepts one connection, waiting for it.
+    #[track_caller]
     pub(crate) fn accept(&self) -> Accepted {
+        let caller = Location::caller();
         let called = Instant::now();
-        let (socket, client) = self
-            .socket
-            .accept()
-            .unwrap_or_else(|error| panic!("accept() at {}: {error}", self.address));
+        let (socket, client) = self.socket.accept().unwrap_or_else(|error| {
+            let (depth, limit) = self.accept_queue();
+            panic!(
+                "accept() at {} failed after {:?}: {error}; {depth}/{limit} wait, {} half-open; at {caller}",
+                self.address,
+                called.elapsed(),
+                self.half_open()
+            )
+        });
         let returned = Instant::now();
         Accepted { socket, client: client.as_socket().unwrap(), called, returned }
     }
 
     /// Accepts that many connections.
+    #[track_caller]
     pub(crate) fn accept_all(&self, count: usize) -> Vec<Accepted> {
-        (0..count).map(|_| self.accept()).collect()
+        let mut all = Vec::with_capacity(count);
+        // A closure would not know who called.
+        for _ in 0..count {
+            all.push(self.accept());
+        }
+        all
     }
 
     /// Depth and limit of the accept queue: `sk_ack_backlog` and `sk_max_ack_backlog`, which the

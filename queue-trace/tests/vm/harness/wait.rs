@@ -1,5 +1,6 @@
 //! Waiting for something to become true, never for ever.
 
+use std::panic::Location;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,19 +14,23 @@ const TIMERS: Duration = Duration::from_secs(200);
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Waits until `condition` holds.
+#[track_caller]
 pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
     within(PATIENCE, what, condition);
 }
 
 /// The same where the kernel's own timers have to end first: nothing shortens one that runs.
+#[track_caller]
 pub(crate) fn until_at_rest(what: &str, condition: impl FnMut() -> bool) {
     within(TIMERS, what, condition);
 }
 
+#[track_caller]
 fn within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        let in_time = Instant::now() < deadline;
+        assert!(in_time, "waited in vain for {what}, at {}", Location::caller());
         sleep(INTERVAL);
     }
 }
