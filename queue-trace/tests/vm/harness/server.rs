@@ -186,16 +186,19 @@ impl Server {
         self.accept_queue().0
     }
 
-    /// Connects clients one by one until that many connections wait. Each is in the queue before the
-    /// next one comes: with several processors a handshake may go on after `connect()` returned.
+    /// Connects clients one by one until that many connections wait.
     pub(crate) fn fill(&self, depth: u32) -> Vec<Client> {
-        let fill = |_| {
-            let next = self.depth() + 1;
-            let client = Client::connect(self.address);
-            wait::until("a connection to be queued", || self.depth() == next);
-            client
-        };
-        (self.depth()..depth).map(fill).collect()
+        (self.depth()..depth).map(|_| self.queue(self.address)).collect()
+    }
+
+    /// Connects a client to this address of the listener's. The connection is in the queue before the next one comes: a
+    /// handshake may go on after `connect()` returned, by another processor or by `ksoftirqd`.
+    #[track_caller]
+    pub(crate) fn queue(&self, address: SocketAddr) -> Client {
+        let next = self.depth() + 1;
+        let client = Client::connect(address);
+        wait::until("a connection to be queued", || self.depth() == next);
+        client
     }
 
     /// Half-open requests on its port.
