@@ -1,5 +1,6 @@
 //! Listening sockets.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::time::{Duration, Instant};
@@ -150,7 +151,13 @@ impl Server {
     pub(crate) fn accept(&self) -> Accepted {
         let caller = Location::caller();
         let called = Instant::now();
-        let (socket, client) = self.socket.accept().unwrap_or_else(|error| {
+        // In a guest that stood still, the timeout may end before the timers that bring the connection.
+        let once_more = |error: io::Error| match error.kind() {
+            ErrorKind::WouldBlock => self.socket.accept(),
+            _ => Err(error),
+        };
+        let accepted = self.socket.accept().or_else(once_more);
+        let (socket, client) = accepted.unwrap_or_else(|error| {
             let (depth, limit) = self.accept_queue();
             panic!(
                 "accept() at {} failed after {:?}: {error}; {depth}/{limit} wait, {} half-open; at {caller}",
