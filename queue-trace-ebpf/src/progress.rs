@@ -3,11 +3,12 @@
 //! Where the counters are known when the pass begins, the hooks on the way are not needed: `inet_reqsk_alloc`, and where
 //! they are cheap to read, `inet_csk_reqsk_queue_hash_add` neither.
 
-use queue_trace_common::Outcome;
+use queue_trace_common::{Outcome, group};
 
 use crate::config::{config, has, offset};
+use crate::ledger::{Ledger, Refused};
 use crate::memory::Memory;
-use crate::mib::SynQueue;
+use crate::mib::{Fastopen, Refusals, SynQueue};
 use crate::pass::{Pass, seen};
 use crate::{fastopen, listener};
 
@@ -25,9 +26,9 @@ pub fn answered(pass: &mut Pass, mptcp: bool) {
     if ledger.cookie_sent() {
         // The kernel has counted that it chose one, and we need not look.
         pass.seen |= seen::COOKIE_MADE | seen::COOKIE_CHOSEN | seen::ALLOCATED;
-    } else if mptcp && sent && ledger.refused().dropped {
+    } else if mptcp && sent && dropped(ledger) {
         pass.seen |= seen::VETOED;
-    } else if sent || !ledger.refused().dropped {
+    } else if sent || !dropped(ledger) {
         // It may also be the SYN-ACK that there was no memory for.
         pass.seen |= seen::HASHED;
     }
@@ -45,7 +46,7 @@ pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
         let sent = config!(cookie_can_drop) == 0 || !ledger.refused().dropped;
         return if sent { Outcome::SynCookie } else { Outcome::SynNoRoute };
     }
-    let refused = ledger.refused();
+    let refused = refused(ledger);
     if pass.seen & seen::VETOED != 0 {
         Outcome::SynNoRoute
     } else if refused.overflow {
@@ -55,13 +56,7 @@ pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     } else if pass.saw(seen::NO_MEMORY) {
         Outcome::SynNoMemory
     } else if config!(queued_by_mib) != 0 && !refused.dropped {
-        if has!(authentication) && authenticates::<M>(sk) {
-            // The client wants to be answered with a key that the listener does not have.
-            return Outcome::SynQueued;
-        }
-        pass.seen |= seen::HASH_RACE;
-        fastopen::ends(pass);
-        Outcome::SynRace
+        unanswered::<M>(pass, sk)
     } else if !listener::listens::<M>(sk) {
         // One that is being freed gets no request.
         Outcome::SynNoMemory
@@ -70,6 +65,40 @@ pub fn outcome<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
     } else {
         Outcome::SynNoRoute
     }
+}
+
+/// Neither dropped nor answered.
+#[inline(always)]
+fn unanswered<M: Memory>(pass: &mut Pass, sk: *const u8) -> Outcome {
+    let authenticates = has!(authentication) && authenticates::<M>(sk);
+    // The client may want to be answered with a key that the listener does not have.
+    pass.seen |= if authenticates { seen::HASHED } else { seen::HASH_RACE };
+    fastopen::ends(pass);
+    if authenticates { Outcome::SynQueued } else { Outcome::SynRace }
+}
+
+/// How the SYN was refused. What a failed attempt of Fast Open counted is left to `fastopen`.
+#[inline(always)]
+fn refused(ledger: &mut Ledger) -> Refused {
+    if config!(queued_by_mib) != 0 && attempt_failed(ledger) {
+        Refused { dropped: false, overflow: false }
+    } else {
+        ledger.refused()
+    }
+}
+
+/// Whether the SYN was dropped. What is known of the counters stays as it is.
+#[inline(always)]
+fn dropped(ledger: &Ledger) -> bool {
+    Refusals::read(ledger.slots()).drops != ledger.refusals.drops && !attempt_failed(ledger)
+}
+
+/// Whether an attempt of Fast Open failed: it may have counted a drop, and left an ordinary SYN behind, which nothing
+/// drops any more.
+#[inline(always)]
+fn attempt_failed(ledger: &Ledger) -> bool {
+    config!(syn_groups) & group::FASTOPEN != 0
+        && Fastopen::read(ledger.slots()).failures != ledger.fastopen.failures
 }
 
 /// Whether the listener has keys of TCP-AO.

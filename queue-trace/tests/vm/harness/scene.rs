@@ -73,7 +73,7 @@ impl Scene {
 
     /// Does something while queue-trace stands still; its kernel side goes on.
     pub(crate) fn paused(&self, work: impl FnOnce()) {
-        self.tracer().signal(Signal::STOP);
+        self.tracer().stand_still();
         work();
         self.tracer().signal(Signal::CONT);
     }

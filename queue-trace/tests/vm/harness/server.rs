@@ -1,6 +1,8 @@
 //! Listening sockets.
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
@@ -145,19 +147,38 @@ impl Server {
     }
 
     /// Accepts one connection, waiting for it.
+    #[track_caller]
     pub(crate) fn accept(&self) -> Accepted {
+        let caller = Location::caller();
         let called = Instant::now();
-        let (socket, client) = self
-            .socket
-            .accept()
-            .unwrap_or_else(|error| panic!("accept() at {}: {error}", self.address));
+        // In a guest that stood still, the timeout may end before the timers that bring the connection.
+        let once_more = |error: io::Error| match error.kind() {
+            ErrorKind::WouldBlock => self.socket.accept(),
+            _ => Err(error),
+        };
+        let accepted = self.socket.accept().or_else(once_more);
+        let (socket, client) = accepted.unwrap_or_else(|error| {
+            let (depth, limit) = self.accept_queue();
+            panic!(
+                "accept() at {} failed after {:?}: {error}; {depth}/{limit} wait, {} half-open; at {caller}",
+                self.address,
+                called.elapsed(),
+                self.half_open()
+            )
+        });
         let returned = Instant::now();
         Accepted { socket, client: client.as_socket().unwrap(), called, returned }
     }
 
     /// Accepts that many connections.
+    #[track_caller]
     pub(crate) fn accept_all(&self, count: usize) -> Vec<Accepted> {
-        (0..count).map(|_| self.accept()).collect()
+        let mut all = Vec::with_capacity(count);
+        // A closure would not know who called.
+        for _ in 0..count {
+            all.push(self.accept());
+        }
+        all
     }
 
     /// Depth and limit of the accept queue: `sk_ack_backlog` and `sk_max_ack_backlog`, which the
@@ -172,16 +193,19 @@ impl Server {
         self.accept_queue().0
     }
 
-    /// Connects clients one by one until that many connections wait. Each is in the queue before the
-    /// next one comes: with several processors a handshake may go on after `connect()` returned.
+    /// Connects clients one by one until that many connections wait.
     pub(crate) fn fill(&self, depth: u32) -> Vec<Client> {
-        let fill = |_| {
-            let next = self.depth() + 1;
-            let client = Client::connect(self.address);
-            wait::until("a connection to be queued", || self.depth() == next);
-            client
-        };
-        (self.depth()..depth).map(fill).collect()
+        (self.depth()..depth).map(|_| self.queue(self.address)).collect()
+    }
+
+    /// Connects a client to this address of the listener's. The connection is in the queue before the next one comes: a
+    /// handshake may go on after `connect()` returned, by another processor or by `ksoftirqd`.
+    #[track_caller]
+    pub(crate) fn queue(&self, address: SocketAddr) -> Client {
+        let next = self.depth() + 1;
+        let client = Client::connect(address);
+        wait::until("a connection to be queued", || self.depth() == next);
+        client
     }
 
     /// Half-open requests on its port.

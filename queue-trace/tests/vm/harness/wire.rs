@@ -163,6 +163,7 @@ impl Wire {
     }
 
     /// Waits for a reply to a client that satisfies a condition, the first one.
+    #[track_caller]
     pub(crate) fn reply(&self, client: SocketAddr, wanted: impl Fn(&Reply) -> bool) -> Reply {
         let mut found = None;
         wait::until("a reply on the wire", || {
@@ -175,6 +176,7 @@ impl Wire {
     }
 
     /// Sends a SYN and waits for its SYN-ACK.
+    #[track_caller]
     pub(crate) fn half_open(&self, client: SocketAddr, server: SocketAddr) -> Reply {
         self.syn(client, server);
         self.reply(client, |reply| reply.port == server.port() && reply.is_synack())

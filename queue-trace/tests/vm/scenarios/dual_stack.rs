@@ -16,7 +16,7 @@ pub(super) fn run() {
     let scene = Scene::begin(Place::Outside);
     let server = Server::start(Server::bound_dual_stack(8080), BACKLOG as i32);
     let [v4, v6] = [Family::V4, Family::V6].map(|family| family.loopback(8080));
-    let inside: Vec<_> = [v4, v6, v4].map(Client::connect).into();
+    let inside: Vec<_> = [v4, v6, v4].map(|address| server.queue(address)).into();
     let refused: Vec<_> = [v4, v4, v6].map(Client::connect).into();
     scene.wait_for("three refusals", |events| events.count("syn_refused") >= 3);
     let accepted = server.accept_all(3 + 3);

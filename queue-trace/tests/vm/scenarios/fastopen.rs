@@ -148,7 +148,7 @@ pub(super) fn fast_open(wire: &Wire, client: SocketAddr, server: &Server) {
 }
 
 /// Waits for the SYN-ACK and acknowledges it.
-fn acknowledge(wire: &Wire, client: SocketAddr, server: &Server) {
+pub(super) fn acknowledge(wire: &Wire, client: SocketAddr, server: &Server) {
     let synack = wire.reply(client, packets::Reply::is_synack);
     let acknowledgment = synack.sequence.wrapping_add(1);
     wire.send(&packets::ack(client, server.address, acknowledgment));

@@ -29,6 +29,7 @@ mod denied;
 mod doctor;
 mod dual_stack;
 mod expiry;
+mod failed_attempts;
 mod fastopen;
 mod final_acks;
 mod flood;
@@ -116,6 +117,8 @@ const ALONE: &[(&str, ForFamily)] = &[
     // What is denied is denied in every namespace, and memory is everybody's.
     ("denied", denied::run),
     ("no_memory", no_memory::run),
+    ("failed_attempts", failed_attempts::run),
+    ("failed_attempts::mptcp", failed_attempts::mptcp),
 ];
 
 /// Likewise, but what they are about is not the version of IP: one is for those by fentry, the other for kprobes.
