@@ -57,8 +57,8 @@ pub struct Settings {
     pub workers: bool,
     /// Ask the scheduler how the processes spend their time that hold listeners, too.
     pub scheduler: bool,
-    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast` and
-    /// [`RINGS`] (tests of what is then reported).
+    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast`, and
+    /// `rings` (tests of what is then reported).
     pub without: Vec<String>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
     pub tier: Option<Tier>,

@@ -116,12 +116,12 @@ impl Queues {
             // Those of different CPUs are in the order in which they found room.
             self.buffered.make_contiguous().sort_by_key(|record| record.time_ns);
         }
-        (0..self.rings.len()).for_each(|cpu| self.rings.look(cpu));
+        self.rings.cpus().for_each(|cpu| self.rings.look(cpu));
     }
 
     /// Hands over what is older than that, in the order of time.
     fn hand_over(&mut self, until_ns: u64, mut each: impl FnMut(Record) -> bool) -> Handed {
-        let all = (0..self.rings.len()).map(Queue::Ring).chain([Queue::Buffer]);
+        let all = self.rings.cpus().map(Queue::Ring).chain([Queue::Buffer]);
         let with_time = |queue| self.oldest(queue).map(|time_ns| Reverse((time_ns, queue)));
         let mut queues: BinaryHeap<_> = all.filter_map(with_time).collect();
         if queues.is_empty() {
@@ -140,7 +140,7 @@ impl Queues {
             }
             wanted = record.is_none_or(&mut each);
         }
-        (0..self.rings.len()).for_each(|cpu| self.rings.tell(cpu));
+        self.rings.cpus().for_each(|cpu| self.rings.tell(cpu));
         if queues.is_empty() { Handed::All } else { Handed::Some }
     }
 

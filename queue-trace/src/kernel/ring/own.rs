@@ -1,6 +1,7 @@
 //! The ring of records that each CPU has of its own.
 
 use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya::maps::{Map, MapData, MapError};
@@ -70,9 +71,9 @@ impl Rings {
         Ok(Self { rings: rings.collect(), passes, records, size: size.into() })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.rings.len()
+    /// The CPUs that have one.
+    pub fn cpus(&self) -> Range<usize> {
+        0..self.rings.len()
     }
 
     /// Looks how far a ring is written.

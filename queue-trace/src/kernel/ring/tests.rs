@@ -57,7 +57,7 @@ fn record(time_ns: u64, slot: u32) -> Record {
 
 impl Queues {
     fn look(&mut self) {
-        (0..self.rings.len()).for_each(|cpu| self.rings.look(cpu));
+        self.rings.cpus().for_each(|cpu| self.rings.look(cpu));
     }
 
     /// Times and slots of what is handed over.

@@ -30,6 +30,9 @@ const BESIDE_COUNTERS: &[&str] = &["slab_out_of_memory", "proto_register"];
 /// A function of the kernel's for BPF programs, which `--without-hook` leaves out, too.
 const CAST: &str = "bpf_rdonly_cast";
 
+/// A ring of records for each CPU, which `--without-hook` leaves out, too.
+const RINGS: &str = "rings";
+
 /// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
 /// because something else stands in for it.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -78,6 +81,7 @@ pub(super) fn run() {
     } else {
         goes_on_without(REQUIRED_BY_KPROBES, "");
     }
+    goes_on_without(RINGS, "");
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
 }

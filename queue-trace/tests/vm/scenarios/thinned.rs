@@ -16,7 +16,7 @@ use crate::harness::tracer::{Place, Trace, Tracer};
 use crate::harness::wait;
 use crate::harness::wire::Wire;
 
-/// SYNs of a wave. Two and a half fill half of the ring buffer, from where on records are thinned.
+/// SYNs of a wave. Two fill half of a CPU's ring, from where on records are thinned.
 const WAVE: u16 = 10_000;
 const WAVES: u16 = 6;
 const FREQUENT: (&str, &str) = ("syn_refused", "accept_queue_full");
