@@ -55,9 +55,10 @@ pub fn icmp_done() {
 }
 
 /// `tcp_rtx_synack` returned: a SYN-ACK was sent again, because the timer fired or because the client
-/// sent its SYN again, or could not be sent.
+/// sent its SYN again, or could not be sent. `asked` is the socket that it was sent for: the listener, but for children of
+/// Fast Open and requests that have migrated.
 #[inline(always)]
-pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
+pub fn synack_resent<M: Memory>(asked: *const u8, request: *const u8, result: i32) {
     if !maps::armed() {
         return;
     }
@@ -71,10 +72,15 @@ pub fn synack_resent<M: Memory>(request: *const u8, result: i32) {
     };
     let number = if config!(counts_retransmit) != 0 { sent } else { sent + 1 };
     let outcome = if result == 0 { Outcome::SynackRetransmit } else { Outcome::SynackUnsendable };
-    report::report::<Probed>(listener::find::<Probed>(sk), sk, outcome, |record| {
+    let fill = |record: &mut Record| {
         report::set_client(record, &packet::peer::<M>(request));
         record.detail = number;
-    });
+    };
+    if M::DIRECT && sk == asked {
+        // Which can be read more cheaply.
+        return report::report::<M>(listener::find::<Probed>(sk), asked, outcome, fill);
+    }
+    report::report::<Probed>(listener::find::<Probed>(sk), sk, outcome, fill);
 }
 
 /// `__inet_csk_reqsk_queue_drop` returns whether this call unlinked the request, of which every caller still

@@ -3,10 +3,11 @@
 
 use core::arch::asm;
 use core::hint::assert_unchecked;
-use core::mem::{offset_of, transmute_copy};
+use core::mem::{MaybeUninit, offset_of, transmute_copy};
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
-use aya_ebpf::helpers::generated::{bpf_skc_to_tcp_request_sock, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel, bpf_skc_to_tcp_request_sock, bpf_skc_to_tcp_sock,
+};
 
 use queue_trace_common::{Config, MEMBER, place};
 
@@ -149,8 +150,13 @@ impl Memory for Probed {
             // SAFETY: a fault is handled by the kernel's exception table and reads as zero.
             return unsafe { cast(address, numbers).cast::<T>().read_volatile() };
         }
-        // SAFETY: the helper checks the address itself.
-        unsafe { bpf_probe_read_kernel(address.cast()) }.unwrap_or_default()
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper checks the address itself, and writes zeros where it cannot read. `T` is a number or
+        // numbers.
+        unsafe {
+            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.cast());
+            value.assume_init()
+        }
     }
 }
 

@@ -20,8 +20,10 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
     };
     if memory::casts() {
         by_field(head, network, transport)
+    } else if M::DIRECT && is_ipv4::<M>(skb) {
+        at_once::<{ 5 + 1 }>(head, network, transport)
     } else {
-        at_once(head, network, transport)
+        at_once::<{ 10 + 1 }>(head, network, transport)
     }
 }
 
@@ -33,29 +35,33 @@ fn by_field(head: *const u8, network: usize, transport: usize) -> Client {
     unsafe {
         client.version = Probed::read::<u8>(head, network) >> 4;
         if client.version == 4 {
-            put(&mut client.address, 0, Probed::read(head, network + 12));
+            client.address[0] = Probed::read(head, network + 12);
         } else {
-            put_all(&mut client.address, words::<Probed>(head, network + 8));
+            client.address = words::<Probed>(head, network + 8);
         }
         client.port = u16::from_be(Probed::read(head, transport));
     }
     client
 }
 
-/// Where each read is dear.
+/// Where each read is dear, one does for all that is wanted: of as many words as an IP header has, and the ports behind it.
+/// Those of an IPv6 header have room for an IPv4 header and its ports.
 #[inline(always)]
-fn at_once(head: *const u8, network: usize, transport: usize) -> Client {
+fn at_once<const WORDS: usize>(head: *const u8, network: usize, transport: usize) -> Client
+where
+    [u32; WORDS]: Default,
+{
     let mut client = Client::default();
     // SAFETY: the headers of a segment. Behind the headers of a segment there are always as many bytes of the same buffer.
-    let words: [u32; HEADER_WORDS] = unsafe { Probed::read(head, network) };
+    let words: [u32; WORDS] = unsafe { Probed::read(head, network) };
     client.version = words[0].to_ne_bytes()[0] >> 4;
     // The source address, and how long the header is without options and extensions.
-    let (ports, header) = if client.version == 4 {
-        put(&mut client.address, 0, words[3]);
+    let (ports, header) = if WORDS == 5 + 1 || client.version == 4 {
+        client.address[0] = words[3];
         (words[5], 20)
     } else {
-        put_all(&mut client.address, [words[2], words[3], words[4], words[5]]);
-        (words[10], 40)
+        client.address = [words[2], words[3], words[4], words[5]];
+        (words[WORDS - 1], 40)
     };
     client.port = if transport == network + header {
         let [high, low, ..] = ports.to_ne_bytes();
@@ -66,10 +72,6 @@ fn at_once(head: *const u8, network: usize, transport: usize) -> Client {
     };
     client
 }
-
-/// As many words as an IPv6 header and the ports behind it have, which an IPv4 header and its ports are part of:
-/// one read, because each costs more than all that it brings.
-const HEADER_WORDS: usize = 11;
 
 /// The other end of a socket or a half-open request: both begin with `struct sock_common`.
 #[inline(always)]
@@ -82,15 +84,15 @@ pub fn peer<M: Memory>(sock_common: *const u8) -> Client {
         if family == AF_INET6 {
             let address: [u32; 4] = words::<M>(sock_common, offset!(remote_v6));
             // An IPv4 client of a dual-stack listener.
-            if address[0] == 0 && address[1] == 0 && address[2] == MAPPED {
-                put(&mut client.address, 0, address[3]);
+            if is_mapped(&address) {
+                client.address[0] = address[3];
                 client.version = 4;
             } else {
-                put_all(&mut client.address, address);
+                client.address = address;
                 client.version = 6;
             }
         } else {
-            put(&mut client.address, 0, member!(M, sock_common, remote_v4: u32));
+            client.address[0] = member!(M, sock_common, remote_v4);
             client.version = 4;
         }
     }
@@ -106,13 +108,8 @@ pub fn is_ipv4<M: Memory>(skb: *const u8) -> bool {
 
 /// Whether an IPv6 address is of the form ::ffff:a.b.c.d.
 #[inline(always)]
-pub fn is_mapped(address: &[u8; 16]) -> bool {
-    // SAFETY: twelve of sixteen bytes are read.
-    let (first, second) = unsafe {
-        let start = address.as_ptr();
-        (start.cast::<u64>().read_unaligned(), start.add(8).cast::<u32>().read_unaligned())
-    };
-    first == 0 && second == MAPPED
+pub fn is_mapped(address: &[u32; 4]) -> bool {
+    address[0] == 0 && address[1] == 0 && address[2] == MAPPED
 }
 
 /// Third word of an IPv4 address written as IPv6.

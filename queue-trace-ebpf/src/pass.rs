@@ -103,8 +103,8 @@ pub mod seen {
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct Client {
-    /// IPv4 in the first four bytes, or IPv6; network order.
-    pub address: [u8; 16],
+    /// IPv4 in the first word, or IPv6; network order. Words, because the compiler would move bytes one by one.
+    pub address: [u32; 4],
     /// Host order.
     pub port: u16,
     /// 4, 6, or 0 for not known.

@@ -15,7 +15,7 @@ use crate::listener::Listener;
 use crate::memory::Memory;
 use crate::pass::{Client, Pass};
 use crate::ring::Context;
-use crate::{flow, gauge, maps, pass, ring};
+use crate::{flow, gauge, maps, packet, pass, ring};
 
 /// Counts an outcome at a listener and, if somebody wants to see it, streams a record that `fill`
 /// completes. The count is exact whatever becomes of the record.
@@ -251,7 +251,7 @@ pub fn untally(listener: Listener, kind: Tally) {
 /// Names the client in a record.
 #[inline(always)]
 pub fn set_client(record: &mut Record, client: &Client) {
-    record.client_address = client.address;
+    packet::put_all(&mut record.client_address, client.address);
     record.client_port = client.port;
     record.client_version = client.version;
 }

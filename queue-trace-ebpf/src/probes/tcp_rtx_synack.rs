@@ -9,7 +9,7 @@ use crate::{half_open, pass};
 
 #[fexit]
 fn tcp_rtx_synack_leave(ctx: FExitContext) -> i32 {
-    half_open::synack_resent::<Typed>(ctx.arg(1), ctx.arg(2));
+    half_open::synack_resent::<Typed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
 }
 
@@ -24,6 +24,7 @@ fn kprobe_tcp_rtx_synack(ctx: ProbeContext) -> u32 {
 #[kretprobe]
 fn kretprobe_tcp_rtx_synack(ctx: RetProbeContext) -> u32 {
     let Some(pass) = pass::current() else { return 0 };
-    half_open::synack_resent::<Probed>(pass.kept.resending as *const u8, ctx.ret());
+    let request = pass.kept.resending as *const u8;
+    half_open::synack_resent::<Probed>(core::ptr::null(), request, ctx.ret());
     0
 }
