@@ -169,10 +169,23 @@ pub fn migrations(this_cpu: &mut u64, sk: *const u8) -> [u64; 2] {
 }
 
 impl Fastopen {
+    /// Where they stand.
+    #[inline(always)]
+    fn at() -> usize {
+        offset!(fastopen_counters) * size_of::<u64>()
+    }
+
+    /// Reads the first one alone.
+    #[inline(always)]
+    pub fn failures(slots: *const u8) -> u64 {
+        // SAFETY: as for any one.
+        unsafe { Probed::read(slots, Self::at()) }
+    }
+
     /// Reads them.
     #[inline(always)]
     pub fn read(slots: *const u8) -> Self {
-        let at = offset!(fastopen_counters) * size_of::<u64>();
+        let at = Self::at();
         // SAFETY: as for a single one. They are neighbours, see `Offsets::fastopen_counters`.
         let [failures, queue_overflows, cookie_requests] =
             unsafe { Probed::read::<[u64; 3]>(slots, at) };

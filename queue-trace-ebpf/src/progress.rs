@@ -98,7 +98,7 @@ fn dropped(ledger: &Ledger) -> bool {
 #[inline(always)]
 fn attempt_failed(ledger: &Ledger) -> bool {
     config!(syn_groups) & group::FASTOPEN != 0
-        && Fastopen::read(ledger.slots()).failures != ledger.fastopen.failures
+        && Fastopen::failures(ledger.slots()) != ledger.fastopen.failures
 }
 
 /// Whether the listener has keys of TCP-AO.

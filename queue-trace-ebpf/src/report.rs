@@ -26,10 +26,7 @@ pub fn report<M: Memory>(
     outcome: Outcome,
     fill: impl FnOnce(&mut Record),
 ) {
-    if let Some(index) = index(outcome) {
-        count_at(listener, index);
-    }
-    stream::<M>(listener, sk, Context::Packet, outcome, NOT_YET, fill);
+    report_in::<M>(Context::Packet, listener, sk, outcome, fill);
 }
 
 /// The same in process context.
@@ -40,10 +37,21 @@ pub fn report_in_process<M: Memory>(
     outcome: Outcome,
     fill: impl FnOnce(&mut Record),
 ) {
+    report_in::<M>(Context::Process, listener, sk, outcome, fill);
+}
+
+#[inline(always)]
+fn report_in<M: Memory>(
+    context: Context,
+    listener: Listener,
+    sk: *const u8,
+    outcome: Outcome,
+    fill: impl FnOnce(&mut Record),
+) {
     if let Some(index) = index(outcome) {
         count_at(listener, index);
     }
-    stream::<M>(listener, sk, Context::Process, outcome, NOT_YET, fill);
+    stream::<M>(listener, sk, context, outcome, NOT_YET, fill);
 }
 
 /// The same of an outcome that is counted already; `now_ns` where it was necessary to look at the clock.
