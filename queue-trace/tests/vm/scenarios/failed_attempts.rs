@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use socket2::Socket;
 
 use super::fastopen::{self, CLIENT_AND_SERVER, NO_COOKIE_NEEDED};
+use crate::harness::client::Client;
 use crate::harness::family::Family;
 use crate::harness::identities::FALLBACK;
 use crate::harness::mptcp;
@@ -21,9 +22,11 @@ use crate::harness::wait;
 use crate::harness::wire::Wire;
 
 /// Half-open requests, of which every other one ends.
-const OTHERS: u16 = 400;
+const OTHERS: u16 = 1000;
 /// More than there is room for, of connections or of requests.
-const ATTEMPTS: u16 = 400;
+const ATTEMPTS: u16 = 500;
+/// More sockets than the kernel has room for in pages that those of other tests have left.
+const SOCKETS: usize = 800;
 /// Enough of them to have met all code that the others run.
 const BEFORE: usize = 50;
 /// Any will do where none is needed (RFC 7413, section 4.1.1).
@@ -51,12 +54,14 @@ fn attempt(family: Family, bound: fn(SocketAddr) -> Socket) {
     assert!(allow_attempts(&socket));
     let server = Server::start(socket, BACKLOG);
     make_room(&wire, &server);
+    let leave_no_room: Vec<_> = (0..SOCKETS).map(|_| Client::socket(server.address)).collect();
     let clients: Vec<_> = (OTHERS..OTHERS + ATTEMPTS).map(|number| wire.client(number)).collect();
     without_memory(&scene, &wire, &server, &clients);
     let moved = ["TCPFastOpenPassive", "TCPFastOpenPassiveFail", "ListenDrops"];
     let [made, failed, dropped] = moved.map(|counter| scene.moved(counter));
     assert!(failed > 0, "{made} made, {dropped} dropped");
     acknowledge(&scene, &wire, &server, &clients);
+    drop(leave_no_room);
 
     let trace = scene.end_with(&[&server], wire.syns_sent());
     let events = &trace.events;
