@@ -122,7 +122,7 @@ fn what_another_clock_has_stamped_waits_for_nothing() {
 }
 
 #[test]
-fn another_process_goes_on_where_the_rings_were_read_to() {
+fn how_far_a_ring_was_read_is_told_when_reading_stops_early() {
     let Some((writer, mut queues)) = Writer::with_queues() else { return };
     (1..=3).for_each(|time_ns| assert!(writer.write(0, time_ns)));
     queues.look();
