@@ -6,7 +6,7 @@ use crate::config::{config, has, member, offset};
 use crate::gauge::{self, Queue};
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed, Typed};
-use crate::pass::{self, Kind, seen};
+use crate::pass::{self, Kind, Pass, seen};
 use crate::report::Timed;
 use crate::ring::Context;
 use crate::{entry, listener, maps, migrate, packet, report, workers};
@@ -35,9 +35,9 @@ pub fn first_subflow(sk: *const u8) -> *const u8 {
 
 /// A child was accepted from this listener; a null socket for one that is not known.
 ///
-/// Process context: the per-CPU pass is none of its business.
+/// No pass of a packet: what has been gathered is none of its business, but `pass` has this CPU's ring.
 #[inline(always)]
-pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) {
+pub fn accepted<M: Memory>(pass: &mut Pass, listener: Listener, sk: *const u8, child: *const u8) {
     gauge::left::<Probed>(listener, sk, Queue::Accept);
     // SAFETY: `child` is a socket.
     let state: u8 = unsafe { member!(M, child, state) };
@@ -52,9 +52,12 @@ pub fn accepted<M: Memory>(listener: Listener, sk: *const u8, child: *const u8) 
     let wait_ns = entry::waited_ns::<M>(child, now_ns);
     report::time(listener, Timed::Wait, wait_ns, report::microseconds(wait_ns));
     workers::accepted(listener);
+    if !report::wanted(listener, outcome) {
+        return;
+    }
     // See `graft`.
     let context = if config!(no_graft) != 0 { Context::Process } else { Context::Packet };
-    report::stream::<Probed>(listener, sk, context, outcome, now_ns, |record| {
+    report::stream::<Probed>(pass, listener, sk, context, outcome, now_ns, |record, _| {
         report::set_client(record, &packet::peer::<M>(child));
         report::set_process(record);
         record.duration_ns = wait_ns;

@@ -10,7 +10,7 @@ use crate::ledger;
 use crate::listener::Listener;
 use crate::memory::{Memory, Probed};
 use crate::mib::Counts;
-use crate::pass::{self, Kind, Pass, Request, seen};
+use crate::pass::{self, Kind, Pass, seen};
 use crate::report::Timed;
 use crate::{listener, maps, migrate, packet, report};
 
@@ -97,7 +97,7 @@ pub fn leave<M: Memory>(
         check(pass, Outcome::Established);
         gauge::entered::<M>(listener, pass.now.period(), sk, Queue::Accept);
         gauge::left::<M>(listener, sk, Queue::Syn);
-        return tell::<M, M>(listener, sk, skb, returned, Outcome::Established, &pass.request);
+        return tell::<M, M>(pass, listener, sk, skb, returned, Outcome::Established);
     }
     let outcome = if returned.is_null() {
         nothing::<M>(pass, skb, stolen)
@@ -126,9 +126,9 @@ pub fn leave<M: Memory>(
         // It was not taken over: the listener that it was queued at lost it.
         let former = pass.former as *const u8;
         let listener = listener::find::<Probed>(former);
-        tell::<Probed, M>(listener, former, skb, client, outcome, &pass.request);
+        tell::<Probed, M>(pass, listener, former, skb, client, outcome);
     } else {
-        tell::<M, M>(listener, sk, skb, client, outcome, &pass.request);
+        tell::<M, M>(pass, listener, sk, skb, client, outcome);
     }
 }
 
@@ -147,26 +147,26 @@ fn ends_request(outcome: Outcome) -> bool {
 /// `client` is the request or the child, which both know it.
 #[inline(always)]
 fn tell<L: Memory, M: Memory>(
+    pass: &mut Pass,
     listener: Listener,
     sk: *const u8,
     skb: *const u8,
     client: *const u8,
     outcome: Outcome,
-    request: &Request,
 ) {
     let mut handshake_ns = 0;
     if matches!(outcome, Outcome::Established) {
         // The client is the child then.
-        let us = handshake_us::<M>(client, request.synack_us);
+        let us = handshake_us::<M>(client, pass.request.synack_us);
         handshake_ns = us * 1000;
         report::time(listener, Timed::Handshake, handshake_ns, us);
     }
-    report::report::<L>(listener, sk, outcome, |record| {
+    report::report_within::<L>(pass, listener, sk, outcome, |record, pass| {
         report::set_client(record, &packet::peer::<M>(client));
         record.duration_ns = handshake_ns;
         if matches!(outcome, Outcome::ExpiredReset) {
-            record.duration_ns = since_synack(request.synack_us, record.time_ns);
-            record.detail = request.detail;
+            record.duration_ns = since_synack(pass.request.synack_us, record.time_ns);
+            record.detail = pass.request.detail;
         } else {
             record.detail = packet::length::<M>(skb);
         }

@@ -47,8 +47,9 @@ pub fn leave<M: Memory>(sk: *const u8, returned: u64) {
     if matches!(outcome, Outcome::CookieEstablished) {
         gauge::entered::<M>(listener, pass.now.period(), sk, Queue::Accept);
     }
-    let client = pass.client;
-    report::report::<M>(listener, sk, outcome, |record| report::set_client(record, &client));
+    report::report_within::<M>(pass, listener, sk, outcome, |record, pass| {
+        report::set_client(record, &pass.client);
+    });
 }
 
 /// A valid cookie, no child: was it for want of room?

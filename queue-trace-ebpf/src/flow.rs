@@ -53,7 +53,7 @@ pub enum Way {
     Buffer,
 }
 
-/// Where a record is to be streamed, if it is: nothing for one that is to be thinned.
+/// Where a record is to be streamed, if it is; counts one that is to be thinned, or finds no room.
 ///
 /// The first record of a CPU after [`WAKE_NS`] goes into the ring buffer and wakes the reader, which looks again when
 /// that time has passed. To wake it at each record would cost more than all the rest. If it has not read yet what is
@@ -72,6 +72,10 @@ pub fn admits(pass: &mut Pass, context: Context, outcome: Outcome, now_ns: u64) 
     let size = u64::from(config!(ring));
     if queued >= size / 2 {
         if flow.exceeds(outcome, allowance(queued, size, config!(cpus))) {
+            return None;
+        }
+        if queued >= size {
+            report::index(outcome).into_iter().for_each(maps::shed);
             return None;
         }
     }
@@ -115,7 +119,7 @@ impl Flow {
         self.unlooked = LOOK_EVERY;
     }
 
-    /// Whether this kind has streamed all that it may in this window; counts one more if not.
+    /// Whether this kind has streamed all that it may in this window; counts one more, or one that was thinned.
     #[inline(always)]
     fn exceeds(&mut self, outcome: Outcome, allowance: u32) -> bool {
         let Some(index) = report::index(outcome) else { return true };
@@ -126,6 +130,7 @@ impl Flow {
             streamed.records = 0;
         }
         if streamed.records >= allowance {
+            maps::thinned(index);
             return true;
         }
         streamed.records += 1;

@@ -23,10 +23,13 @@ const TCP: u16 = 6;
 pub fn taken<M: Memory>(sk: *const u8, child: *const u8) {
     if config!(no_graft) != 0 {
         let sk = accept::subflow::<M>(sk);
-        if maps::armed() && !child.is_null() {
+        if maps::armed()
+            && !child.is_null()
+            && let Some(pass) = pass::current()
+        {
             let subflow = accept::subflow::<Probed>(child);
             if protocol::<Probed>(subflow) == TCP {
-                accept::accepted::<Probed>(listener::find::<Probed>(sk), sk, subflow);
+                accept::accepted::<Probed>(pass, listener::find::<Probed>(sk), sk, subflow);
             }
         }
     } else if let Some(pass) = pass::current() {
@@ -43,12 +46,12 @@ pub fn accepted<M: Memory>(child: *const u8) {
     if protocol == TCP {
         let sk = seek(pass, now.closings, child, child);
         let (listener, sk) = found(pass, sk);
-        accept::accepted::<M>(listener, sk, child);
+        accept::accepted::<M>(pass, listener, sk, child);
     } else if has!(first_subflow) && protocol == accept::MPTCP {
         let subflow = accept::first_subflow(child);
         let sk = seek(pass, now.closings, child, subflow);
         let (listener, sk) = found(pass, sk);
-        accept::accepted::<Probed>(listener, sk, subflow);
+        accept::accepted::<Probed>(pass, listener, sk, subflow);
     }
 }
 

@@ -119,7 +119,7 @@ pub fn dropped<M: Memory>(sk: *const u8, request: *const u8, by_timer: bool, unl
     let outcome = cause(pass, sk, by_timer);
     let listener = listener::find::<M>(sk);
     gauge::left::<M>(listener, sk, Queue::Syn);
-    report::report::<M>(listener, sk, outcome, |record| {
+    report::report_within::<M>(pass, listener, sk, outcome, |record, _| {
         report::set_client(record, &packet::peer::<M>(request));
         record.duration_ns = ack::since_synack(synack_us, record.time_ns);
         record.detail = detail;

@@ -21,9 +21,9 @@ pub fn client<M: Memory>(skb: *const u8) -> Client {
     if memory::casts() {
         by_field(head, network, transport)
     } else if M::DIRECT && is_ipv4::<M>(skb) {
-        at_once::<{ 5 + 1 }>(head, network, transport)
+        of_ipv4(head, network, transport)
     } else {
-        at_once::<{ 10 + 1 }>(head, network, transport)
+        at_once(head, network, transport)
     }
 }
 
@@ -44,33 +44,47 @@ fn by_field(head: *const u8, network: usize, transport: usize) -> Client {
     client
 }
 
-/// Where each read is dear, one does for all that is wanted: of as many words as an IP header has, and the ports behind it.
-/// Those of an IPv6 header have room for an IPv4 header and its ports.
+/// The source of an IPv4 segment where each read is dear: the addresses and the ports behind them are read at once.
 #[inline(always)]
-fn at_once<const WORDS: usize>(head: *const u8, network: usize, transport: usize) -> Client
-where
-    [u32; WORDS]: Default,
-{
+fn of_ipv4(head: *const u8, network: usize, transport: usize) -> Client {
+    let mut client = Client::default();
+    client.version = 4;
+    // SAFETY: the headers of a segment.
+    let [source, _, ports] = unsafe { Probed::read::<[u32; 3]>(head, network + 12) };
+    client.address[0] = source;
+    client.port = port(head, transport, network + 20, ports);
+    client
+}
+
+/// The same where it is not known whether it is IPv4: one read does for all that is wanted of an IPv6 header and the ports
+/// behind it, where an IPv4 header and its ports have room too.
+#[inline(always)]
+fn at_once(head: *const u8, network: usize, transport: usize) -> Client {
     let mut client = Client::default();
     // SAFETY: the headers of a segment. Behind the headers of a segment there are always as many bytes of the same buffer.
-    let words: [u32; WORDS] = unsafe { Probed::read(head, network) };
+    let words: [u32; 11] = unsafe { Probed::read(head, network) };
     client.version = words[0].to_ne_bytes()[0] >> 4;
-    // The source address, and how long the header is without options and extensions.
-    let (ports, header) = if WORDS == 5 + 1 || client.version == 4 {
+    client.port = if client.version == 4 {
         client.address[0] = words[3];
-        (words[5], 20)
+        port(head, transport, network + 20, words[5])
     } else {
         client.address = [words[2], words[3], words[4], words[5]];
-        (words[WORDS - 1], 40)
+        port(head, transport, network + 40, words[10])
     };
-    client.port = if transport == network + header {
+    client
+}
+
+/// The source port: in `ports`, which were read at `place`, if the TCP header is there; with options or extensions between it
+/// is further on.
+#[inline(always)]
+fn port(head: *const u8, transport: usize, place: usize, ports: u32) -> u16 {
+    if transport == place {
         let [high, low, ..] = ports.to_ne_bytes();
         u16::from_be_bytes([high, low])
     } else {
-        // SAFETY: as above.
+        // SAFETY: the header of a segment.
         u16::from_be(unsafe { Probed::read(head, transport) })
-    };
-    client
+    }
 }
 
 /// The other end of a socket or a half-open request: both begin with `struct sock_common`.

@@ -29,6 +29,23 @@ pub fn report<M: Memory>(
     report_in::<M>(Context::Packet, listener, sk, outcome, fill);
 }
 
+/// The same within a pass, which `fill` is given.
+#[inline(always)]
+pub fn report_within<M: Memory>(
+    pass: &mut Pass,
+    listener: Listener,
+    sk: *const u8,
+    outcome: Outcome,
+    fill: impl FnOnce(&mut Record, &Pass),
+) {
+    if let Some(index) = index(outcome) {
+        count_at(listener, index);
+    }
+    if wanted(listener, outcome) {
+        stream::<M>(pass, listener, sk, Context::Packet, outcome, now(), fill);
+    }
+}
+
 /// The same in process context.
 #[inline(always)]
 pub fn report_in_process<M: Memory>(
@@ -51,31 +68,33 @@ fn report_in<M: Memory>(
     if let Some(index) = index(outcome) {
         count_at(listener, index);
     }
-    stream::<M>(listener, sk, context, outcome, NOT_YET, fill);
+    if wanted(listener, outcome)
+        && let Some(pass) = pass::current()
+    {
+        stream::<M>(pass, listener, sk, context, outcome, now(), |record, _| fill(record));
+    }
 }
 
-/// The same of an outcome that is counted already; `now_ns` where it was necessary to look at the clock.
+/// Whether somebody wants to see the records of this outcome at this listener.
+#[inline(always)]
+pub fn wanted(listener: Listener, outcome: Outcome) -> bool {
+    config!(stream) != 0
+        && listener.flags & LISTENER_STREAMS != 0
+        && config!(stream) & (1 << outcome as u64) != 0
+}
+
+/// Streams a record that is [`wanted`].
 #[inline(always)]
 pub fn stream<M: Memory>(
+    pass: &mut Pass,
     listener: Listener,
     sk: *const u8,
     context: Context,
     outcome: Outcome,
     now_ns: u64,
-    fill: impl FnOnce(&mut Record),
+    fill: impl FnOnce(&mut Record, &Pass),
 ) {
-    if config!(stream) == 0
-        || listener.flags & LISTENER_STREAMS == 0
-        || config!(stream) & (1 << outcome as u64) == 0
-    {
-        return;
-    }
-    let now_ns = if now_ns == NOT_YET { now() } else { now_ns };
-    let Some(pass) = pass::current() else { return };
-    let Some(way) = flow::admits(pass, context, outcome, now_ns) else {
-        index(outcome).into_iter().for_each(maps::thinned);
-        return;
-    };
+    let Some(way) = flow::admits(pass, context, outcome, now_ns) else { return };
     let Some((record, reserved)) = reserve(pass, way) else {
         index(outcome).into_iter().for_each(maps::shed);
         return;
@@ -90,7 +109,7 @@ pub fn stream<M: Memory>(
         (*record).outcome = outcome as u8;
         ((*record).accept_depth, (*record).limit) = (accept_depth, limit);
         (*record).syn_depth = syn_depth;
-        fill(&mut *record);
+        fill(&mut *record, pass);
     }
     if reserved == 0 {
         ring::publish(&mut pass.ring);
@@ -119,9 +138,6 @@ fn reserve(pass: &mut Pass, way: Way) -> Option<(*mut Record, u64)> {
     unsafe { asm!("{0} = {0}", inout(reg) reserved, options(pure, nomem, nostack)) };
     Some((record, reserved))
 }
-
-/// Nobody has looked at the clock.
-pub const NOT_YET: u64 = 0;
 
 /// Now, on the monotonic clock.
 #[inline(always)]

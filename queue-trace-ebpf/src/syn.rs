@@ -92,7 +92,7 @@ fn tell<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, outcome: Outc
         _ => {}
     }
     tally(pass, listener);
-    report::report::<M>(listener, sk, outcome, |record| {
+    report::report_within::<M>(pass, listener, sk, outcome, |record, pass| {
         if M::DIRECT && config!(queued_by_mib) == 0 && matches!(outcome, Outcome::SynQueued) {
             // See `queued`.
             report::set_client(record, &pass.client);

@@ -264,14 +264,14 @@ fn functions(btf: &Btf, settings: &Settings) -> Result<aya::Btf, BtfError> {
 
 /// As many listeners as can be told apart on this machine: twice those that there are, within what the counters
 /// may take.
-fn slots(cpus: u32, listeners: usize) -> u32 {
+pub(super) fn slots(cpus: u32, listeners: usize) -> u32 {
     let fit = |bytes| bytes / (cpus as usize * size_of::<Counters>());
     let ordinary = fit(COUNTER_BYTES).clamp(64, ORDINARY_SLOTS);
     let wanted = (2 * listeners).min(fit(MOST_COUNTER_BYTES));
     u32::try_from(ordinary.max(wanted)).unwrap_or(u32::MAX / 2)
 }
 
-fn load(
+pub(super) fn load(
     types: Option<&aya::Btf>,
     config: &Config,
     slots: u32,
@@ -315,7 +315,7 @@ fn scheduler(
     Scheduler::attach(objects, &settings.without)
 }
 
-fn explain(error: &(dyn StdError + 'static), hook: Option<Hook>) -> String {
+pub(super) fn explain(error: &(dyn StdError + 'static), hook: Option<Hook>) -> String {
     let at = hook.map(|hook| format!(" to {}", hook.function)).unwrap_or_default();
     if let Some(objection) = programs::objection(error) {
         return format!(

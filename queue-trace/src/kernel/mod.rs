@@ -17,6 +17,7 @@ pub mod offsets;
 pub mod pins;
 pub mod preflight;
 mod programs;
+pub mod rehearsal;
 #[cfg(feature = "serve")]
 pub mod resume;
 pub mod ring;

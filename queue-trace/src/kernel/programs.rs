@@ -55,6 +55,22 @@ pub(super) fn hook_all(
     plan: &Plan,
     took: &mut Took,
 ) -> Result<Vec<(&'static str, FdLink)>, Refusal> {
+    let hooked = timed(&mut took.load, || load_plan(ebpf, types, plan))?;
+    timed(&mut took.attach, || {
+        let one = |(hook, program): (Hook, &mut Program)| {
+            let link = attach(program, &hook).map_err(|error| Refusal { hook, error });
+            link.map(|link| Some((hook.program, link?))).transpose()
+        };
+        hooked.into_iter().filter_map(one).collect()
+    })
+}
+
+/// Loads the programs of all hooks of a plan; they are given in its order.
+pub(super) fn load_plan<'a>(
+    ebpf: &'a mut Ebpf,
+    types: Option<&aya::Btf>,
+    plan: &Plan,
+) -> Result<Vec<(Hook, &'a mut Program)>, Refusal> {
     let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
     let mut hooked = Vec::new();
     for hook in &plan.hooks {
@@ -63,15 +79,8 @@ pub(super) fn hook_all(
         let program = program.ok_or_else(|| Refusal { hook: *hook, error: missing() })?;
         hooked.push((*hook, program));
     }
-    let fentry = types.filter(|_| plan.tier == Tier::Fentry);
-    timed(&mut took.load, || load_all(&mut hooked, fentry))?;
-    timed(&mut took.attach, || {
-        let one = |(hook, program): (Hook, &mut Program)| {
-            let link = attach(program, &hook).map_err(|error| Refusal { hook, error });
-            link.map(|link| Some((hook.program, link?))).transpose()
-        };
-        hooked.into_iter().filter_map(one).collect()
-    })
+    load_all(&mut hooked, types.filter(|_| plan.tier == Tier::Fentry))?;
+    Ok(hooked)
 }
 
 /// The kernel verifies as many programs at once as it is asked to, and most of the time to start is the verifier's:
