@@ -62,9 +62,8 @@ pub fn synack_resent<M: Memory>(asked: *const u8, request: *const u8, result: i3
     if !maps::armed() {
         return;
     }
-    if let Some(pass) = pass::current() {
-        pass.seen |= if result == 0 { seen::SYNACK_RESENT } else { seen::SYNACK_UNSENDABLE };
-    }
+    let Some(pass) = pass::current() else { return };
+    pass.seen |= if result == 0 { seen::SYNACK_RESENT } else { seen::SYNACK_UNSENDABLE };
     // SAFETY: `request` is a half-open request and holds its listener.
     let (sk, sent) = unsafe {
         let sk = Probed::read::<u64>(request, offset!(listener)) as *const u8;
@@ -72,15 +71,21 @@ pub fn synack_resent<M: Memory>(asked: *const u8, request: *const u8, result: i3
     };
     let number = if config!(counts_retransmit) != 0 { sent } else { sent + 1 };
     let outcome = if result == 0 { Outcome::SynackRetransmit } else { Outcome::SynackUnsendable };
-    let fill = |record: &mut Record| {
+    let fill = |record: &mut Record, _: &Pass| {
         report::set_client(record, &packet::peer::<M>(request));
         record.detail = number;
     };
     if M::DIRECT && sk == asked {
         // Which can be read more cheaply.
-        return report::report::<M>(listener::find::<Probed>(sk), asked, outcome, fill);
+        return report::report_within::<M>(
+            pass,
+            listener::find::<Probed>(sk),
+            asked,
+            outcome,
+            fill,
+        );
     }
-    report::report::<Probed>(listener::find::<Probed>(sk), sk, outcome, fill);
+    report::report_within::<Probed>(pass, listener::find::<Probed>(sk), sk, outcome, fill);
 }
 
 /// `__inet_csk_reqsk_queue_drop` returns whether this call unlinked the request, of which every caller still

@@ -9,6 +9,7 @@ use aya::{Ebpf, EbpfLoader, RawTracePointRunOptions, TestRun as _, include_bytes
 use queue_trace_common::{Config, Counters, MISSING, Offsets};
 
 use super::btf::{Btf, BtfError};
+use super::fallback::Fallback;
 use super::globals::Globals;
 use super::hooks::{Hook, Plan, Tier};
 use super::layout::Layout;
@@ -16,10 +17,10 @@ use super::machine::Machine;
 use super::misses::Misses;
 use super::objects::Objects;
 pub use super::programs::Took;
-use super::programs::{self, Refusal};
+use super::programs;
 use super::scheduler::{MOST_PROCESSES, MOST_THREADS, Scheduler, SchedulerError};
 use super::tracefs::Leftovers;
-use super::{constants, offsets, preflight, types};
+use super::{constants, offsets, preflight, symbols, types};
 
 /// The kernel side, as the build script made it.
 pub(super) static OBJECT: &[u8] =
@@ -57,8 +58,8 @@ pub struct Settings {
     pub workers: bool,
     /// Ask the scheduler how the processes spend their time that hold listeners, too.
     pub scheduler: bool,
-    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast`, and
-    /// `rings` (tests of what is then reported).
+    /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast`, `this_cpu_off`, that and
+    /// `__per_cpu_offset`, and `rings` (tests of what is then reported).
     pub without: Vec<String>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
     pub tier: Option<Tier>,
@@ -135,9 +136,15 @@ pub struct AttachError {
     denied: bool,
 }
 
+impl AttachError {
+    pub(super) const fn new(line: String, denied: bool) -> Self {
+        Self { line, denied }
+    }
+}
+
 impl From<String> for AttachError {
     fn from(line: String) -> Self {
-        Self { line, denied: false }
+        Self::new(line, false)
     }
 }
 
@@ -169,8 +176,7 @@ pub fn attach(settings: &Settings) -> Result<Attached, AttachError> {
 
 /// Attaches by one means.
 ///
-/// A hook that the kernel refuses to attach is left out, and the whole is loaded anew, because the
-/// programs have to know what stands in for it.
+/// What the kernel refuses is left out, as far as it goes without.
 fn attach_by(
     tier: Tier,
     btf: &Btf,
@@ -179,10 +185,17 @@ fn attach_by(
 ) -> Result<Attached, AttachError> {
     let mut machine =
         programs::timed(&mut took.types, || Machine::look(btf, settings.types.is_none()))?;
-    if settings.without.iter().any(|name| name == offsets::CAST) {
+    let without = |what| settings.without.iter().any(|name| name == what);
+    if without(offsets::CAST) {
         machine = machine.without_cast();
     }
-    if settings.without.iter().any(|name| name == RINGS) {
+    if without(offsets::THIS_CPU) {
+        machine = machine.without_this_cpu();
+    }
+    if without(symbols::PER_CPU_OFFSET) {
+        machine = machine.without_counters();
+    }
+    if without(RINGS) {
         machine = machine.without_rings();
     }
     let types = match tier {
@@ -196,20 +209,16 @@ fn attach_by(
         }
     };
     let leftovers = (tier == Tier::Kprobe).then(Leftovers::of_the_dead);
-    let left_out = |hook: &&Hook| {
-        settings.without.iter().any(|name| name == hook.program || name == hook.function)
-    };
-    let mut refused: Vec<_> = tier.hooks().iter().filter(left_out).copied().collect();
-    let mut reasons = Vec::new();
+    let left_out = |hook: &&Hook| without(hook.program) || without(hook.function);
+    let refused = tier.hooks().iter().filter(left_out).copied().collect();
+    let mut fallback = Fallback { machine, refused, reasons: Vec::new() };
     let slots = slots(machine.cpus, settings.listeners);
     loop {
-        let (mut plan, config) = machine.plan(tier, btf, &refused, settings)?;
+        let (mut plan, config) = fallback.machine.plan(tier, btf, &fallback.refused, settings)?;
         let load = || load(types.as_ref(), &config, slots, settings.scheduler);
         let loaded = programs::timed(&mut took.load, load);
-        let (mut ebpf, globals) = loaded.map_err(|error| AttachError {
-            line: explain(&error, None),
-            denied: programs::denied(&error),
-        })?;
+        let (mut ebpf, globals) = loaded
+            .map_err(|error| AttachError::new(explain(&error, None), programs::denied(&error)))?;
         match programs::hook_all(&mut ebpf, types.as_ref(), &plan, took) {
             Ok(links) => {
                 let look = ebpf.program_mut(LOOK).and_then(|look| look.try_into().ok());
@@ -220,13 +229,13 @@ fn attach_by(
                 if Misses::read(&objects, tier).silent {
                     plan.losses.push(SILENT.into());
                 }
-                plan.refused = reasons;
+                plan.refused = fallback.reasons;
                 let scheduler =
                     settings.scheduler.then(|| scheduler(&config, &mut objects, settings));
                 return Ok(Attached {
                     objects,
                     links,
-                    left_out: refused.iter().map(|hook| hook.program).collect(),
+                    left_out: fallback.refused.iter().map(|hook| hook.program).collect(),
                     layout: Layout::new(OBJECT, &plan, &config),
                     counting: false,
                     scheduler,
@@ -237,20 +246,7 @@ fn attach_by(
                     leftovers,
                 });
             }
-            Err(refusal) if machine.casts() && programs::objection(&*refusal.error).is_some() => {
-                let objection = explain(&*refusal.error, Some(refusal.hook));
-                reasons.push(format!("{objection}; so it is done without {}", offsets::CAST));
-                machine = machine.without_cast();
-            }
-            Err(refusal) if !refusal.hook.required && !refusal.denied() => {
-                reasons.push(explain(&*refusal.error, Some(refusal.hook)));
-                refused.push(refusal.hook);
-            }
-            Err(refusal) => {
-                let denied = refusal.denied();
-                let Refusal { hook, error } = refusal;
-                return Err(AttachError { line: explain(&*error, Some(hook)), denied });
-            }
+            Err(refusal) => fallback.yield_to(refusal)?,
         }
     }
 }

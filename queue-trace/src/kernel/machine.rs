@@ -19,6 +19,10 @@ const RING_BUFFER_BESIDE: u32 = 1 << 20;
 /// The least that can be, where nothing is streamed: a page of the largest kind, which the kernel makes no less of.
 const LEAST_RING_BUFFER: u32 = 64 << 10;
 
+/// Why this CPU's slots of the kernel's counters cannot be found: `kernel.kptr_restrict`, no `CAP_SYSLOG`, or a kernel without
+/// `CONFIG_KALLSYMS_ALL`.
+const HIDDEN: &str = "/proc/kallsyms shows no address of __per_cpu_offset";
+
 /// What is to be known of this machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
@@ -36,7 +40,7 @@ pub(super) struct Machine {
 impl Machine {
     /// Looks for it. `own`: the types are the running kernel's own, so that their numbers are what it knows them by.
     pub(super) fn look(btf: &Btf, own: bool) -> Result<Self, String> {
-        let this_cpu = btf.variable("this_cpu_off").filter(|_| own && cfg!(target_arch = "x86_64"));
+        let this_cpu = btf.variable(offsets::THIS_CPU).filter(|_| own && cfg!(target_arch = "x86_64"));
         Ok(Self {
             offsets: offsets::resolve(btf).map_err(|error| error.to_string())?,
             acked_mask: offsets::acked(btf).map_or(0, |(_, mask)| mask),
@@ -52,6 +56,26 @@ impl Machine {
     /// The same machine, of which everything is read by helper.
     pub(super) const fn without_cast(self) -> Self {
         Self { cast: None, ..self }
+    }
+
+    /// The same machine, of which `/proc/kallsyms` tells where each CPU's variables are.
+    pub(super) fn without_this_cpu(self) -> Self {
+        Self { this_cpu: None, per_cpu_offset: symbols::per_cpu_offset(), ..self }
+    }
+
+    /// The same machine, of which nobody knows where this CPU's slots of the kernel's counters are.
+    pub(super) const fn without_counters(self) -> Self {
+        Self { this_cpu: None, per_cpu_offset: None, ..self }
+    }
+
+    /// The same machine, on which nothing is going to run: some address stands in for one that is not known.
+    pub(super) fn unreal(self) -> Self {
+        Self { per_cpu_offset: self.per_cpu_offset.or(Some(1)), ..self }
+    }
+
+    /// Whether it is told by [`offsets::THIS_CPU`] where each CPU's variables are.
+    pub(super) const fn knows_this_cpu(&self) -> bool {
+        self.this_cpu.is_some()
     }
 
     /// The same machine without a ring for each CPU.
@@ -98,18 +122,16 @@ impl Machine {
         let slots = self.slots();
         let [cast, numbers] = cast.unwrap_or_default();
         if !slots {
-            plan.losses.push("failed Fast Open attempts (/proc/kallsyms hides addresses)".into());
+            plan.losses.push(format!("failed Fast Open attempts ({HIDDEN})"));
         } else if offsets.fastopen_counters == MISSING {
             plan.losses.push("failed Fast Open attempts".into());
         }
         if !slots && plan.syn_by_mib {
-            plan.losses.push(
-                "full SYN queues apart from full accept queues (/proc/kallsyms hides addresses)"
-                    .into(),
-            );
+            let queues = "full SYN queues apart from full accept queues";
+            plan.losses.push(format!("{queues} ({HIDDEN})"));
         }
         if !slots && plan.ack_by_mib {
-            plan.losses.push("refused final ACKs (/proc/kallsyms hides addresses)".into());
+            plan.losses.push(format!("refused final ACKs ({HIDDEN})"));
         }
         let (ring, ring_buffer) = match settings.stream {
             0 => (0, LEAST_RING_BUFFER),

@@ -5,6 +5,7 @@ pub mod btf;
 pub mod clock;
 mod constants;
 mod costs;
+mod fallback;
 mod globals;
 pub mod hooks;
 pub mod layout;

@@ -102,6 +102,9 @@ pub fn acked(btf: &Btf) -> Option<(u32, u32)> {
 /// The kernel function that makes a typed pointer of any address, from 6.2 on.
 pub const CAST: &str = "bpf_rdonly_cast";
 
+/// The per-CPU variable that is added to a per-CPU pointer; in BTF from 6.1 on.
+pub const THIS_CPU: &str = "this_cpu_off";
+
 /// The numbers of [`CAST`], which makes a typed pointer of any address, and of a structure that is nothing
 /// but numbers: `struct linux_mib`, an array of a thousand bytes.
 #[must_use]

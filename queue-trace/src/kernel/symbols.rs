@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-/// Address of `__per_cpu_offset`, the array that turns a per-CPU pointer into an address.
+/// The array that turns a per-CPU pointer into an address.
+pub const PER_CPU_OFFSET: &str = "__per_cpu_offset";
+
+/// Address of [`PER_CPU_OFFSET`].
 ///
-/// `None` where `/proc/kallsyms` hides addresses (`kernel.kptr_restrict`, no `CAP_SYSLOG`).
+/// `None` where `/proc/kallsyms` hides addresses (`kernel.kptr_restrict`, no `CAP_SYSLOG`) or has no variables
+/// (no `CONFIG_KALLSYMS_ALL`).
 #[must_use]
 pub fn per_cpu_offset() -> Option<u64> {
-    find(BufReader::new(File::open("/proc/kallsyms").ok()?), "__per_cpu_offset")
+    find(BufReader::new(File::open("/proc/kallsyms").ok()?), PER_CPU_OFFSET)
 }
 
 fn find(mut symbols: impl BufRead, name: &str) -> Option<u64> {
