@@ -29,9 +29,17 @@ pub struct CaptureArgs {
     /// Leave this program out, as if the kernel had refused it
     #[arg(long, hide = true, value_name = "PROGRAM")]
     pub without_hook: Vec<String>,
+    /// How many records each CPU holds until they are read; a power of two
+    #[arg(long, hide = true, value_name = "RECORDS", value_parser = power_of_two)]
+    pub ring_records: Option<u32>,
     /// How to attach.
     #[command(flatten)]
     pub attach: AttachArgs,
+}
+
+fn power_of_two(text: &str) -> Result<u32, String> {
+    let records = text.parse().ok().filter(|records: &u32| records.is_power_of_two());
+    records.filter(|records| *records <= 1 << 20).ok_or("not a power of two up to 1048576".into())
 }
 
 fn event_parser() -> impl clap::builder::TypedValueParser<Value = Event> {
@@ -69,6 +77,7 @@ impl FilterArgs {
             verify: capture.verify,
             workers: capture.workers,
             without: capture.without_hook.clone(),
+            ring_records: capture.ring_records,
             ..capture.attach.settings()
         }
     }

@@ -16,8 +16,8 @@ use super::layout::Layout;
 use super::machine::Machine;
 use super::misses::Misses;
 use super::objects::Objects;
-pub use super::programs::Took;
 use super::programs;
+pub use super::programs::Took;
 use super::scheduler::{MOST_PROCESSES, MOST_THREADS, Scheduler, SchedulerError};
 use super::tracefs::Leftovers;
 use super::{constants, offsets, preflight, symbols, types};
@@ -61,6 +61,8 @@ pub struct Settings {
     /// Programs to leave out, as if the kernel had refused them, and `bpf_rdonly_cast`, `this_cpu_off`, that and
     /// `__per_cpu_offset`, and `rings` (tests of what is then reported).
     pub without: Vec<String>,
+    /// How many records each CPU's ring holds, a power of two; none: as many as there are usually (tests of full rings).
+    pub ring_records: Option<u32>,
     /// By which means; none: fentry, or kprobes where fentry is refused.
     pub tier: Option<Tier>,
     /// The kernel's types, where it does not show them itself.

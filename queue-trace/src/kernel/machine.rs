@@ -40,7 +40,8 @@ pub(super) struct Machine {
 impl Machine {
     /// Looks for it. `own`: the types are the running kernel's own, so that their numbers are what it knows them by.
     pub(super) fn look(btf: &Btf, own: bool) -> Result<Self, String> {
-        let this_cpu = btf.variable(offsets::THIS_CPU).filter(|_| own && cfg!(target_arch = "x86_64"));
+        let this_cpu =
+            btf.variable(offsets::THIS_CPU).filter(|_| own && cfg!(target_arch = "x86_64"));
         Ok(Self {
             offsets: offsets::resolve(btf).map_err(|error| error.to_string())?,
             acked_mask: offsets::acked(btf).map_or(0, |(_, mask)| mask),
@@ -135,7 +136,10 @@ impl Machine {
         }
         let (ring, ring_buffer) = match settings.stream {
             0 => (0, LEAST_RING_BUFFER),
-            _ if ordered => (ring_records(cpus), RING_BUFFER_BESIDE),
+            _ if ordered => {
+                let records = settings.ring_records.unwrap_or_else(|| ring_records(cpus));
+                (records, RING_BUFFER_BESIDE)
+            }
             _ => (0, RING_BUFFER_ALONE),
         };
         let mut ports = [0; MAX_PORTS];

@@ -76,9 +76,9 @@ impl Tracer {
     }
 
     /// The same; nobody reads its events until the other end of `read` is dropped.
-    pub(crate) fn start_unread(place: Place, read: Receiver<()>) -> Self {
+    pub(crate) fn start_unread(place: Place, read: Receiver<()>, arguments: &[&str]) -> Self {
         let begin = move || assert!(read.recv().is_err(), "nothing is sent");
-        Self::start_keeping(place, |_| true, &[], begin)
+        Self::start_keeping(place, |_| true, arguments, begin)
     }
 
     fn start_keeping(

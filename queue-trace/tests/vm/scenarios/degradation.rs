@@ -33,6 +33,11 @@ const CAST: &str = "bpf_rdonly_cast";
 /// A ring of records for each CPU, which `--without-hook` leaves out, too.
 const RINGS: &str = "rings";
 
+/// Variables without which it is not known where this CPU's counters are: BTF has the first from 6.1 on, and
+/// `/proc/kallsyms` the other.
+const THIS_CPU: &str = "this_cpu_off";
+const PER_CPU_OFFSET: &str = "__per_cpu_offset";
+
 /// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
 /// because something else stands in for it.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -82,6 +87,8 @@ pub(super) fn run() {
         goes_on_without(REQUIRED_BY_KPROBES, "");
     }
     goes_on_without(RINGS, "");
+    goes_on_without(THIS_CPU, "");
+    goes_on_without(PER_CPU_OFFSET, "Fast Open attempts");
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
 }

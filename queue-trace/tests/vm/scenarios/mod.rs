@@ -122,8 +122,12 @@ const ALONE: &[(&str, ForFamily)] = &[
 ];
 
 /// Likewise, but what they are about is not the version of IP: one is for those by fentry, the other for kprobes.
-const IN_TURN: &[(&str, ForFamily)] =
-    &[("recorded", recorded::run), ("serve", serve::run), ("thinned", thinned::run)];
+const IN_TURN: &[(&str, ForFamily)] = &[
+    ("recorded", recorded::run),
+    ("serve", serve::run),
+    ("thinned", thinned::run),
+    ("thinned::shed", thinned::shed),
+];
 
 const ALONE_ONCE: &[(&str, fn())] = &[
     ("accept_errors::asked_for", accept_errors::asked_for),

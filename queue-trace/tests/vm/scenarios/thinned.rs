@@ -1,5 +1,5 @@
 //! A flood of SYNs that are refused, while nobody reads what queue-trace writes: the frequent kind is thinned,
-//! to the record; of the rare ones nothing is missing.
+//! to the record; of the rare ones nothing is missing, as long as there is room.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
@@ -22,27 +22,7 @@ const WAVES: u16 = 6;
 const FREQUENT: (&str, &str) = ("syn_refused", "accept_queue_full");
 
 pub(super) fn run(family: Family) {
-    let (reads, read) = channel();
-    let before = Counters::read();
-    let tracer = Tracer::start_unread(Place::Outside, read);
-    let wire = Wire::lay(family);
-    let busy = Server::listen(wire.server(8001), 1);
-    let mut clients = busy.fill(2);
-    let quiet = Server::listen(wire.server(8002), 1);
-    for wave in 0..WAVES {
-        wire.flood(0..WAVE, busy.address);
-        clients.extend(rare(&wire, &quiet, wave));
-    }
-    let refused = Counters::read().since(&before, "ListenOverflows");
-    drop(reads);
-    let trace = tracer.stop();
-
-    let counted = trace.summary.only(busy.address).outcomes();
-    assert_eq!(counted[&key(FREQUENT)], u64::from(WAVE) * u64::from(WAVES));
-    assert_eq!(refused, counted[&key(FREQUENT)] + u64::from(WAVES));
-    let balanced = format!("namespace {}: the books balance", namespace::inode());
-    assert!(trace.summary.text.contains(&balanced), "{}", trace.summary.text);
-    assert_identity(&trace);
+    let Flood { trace, busy, quiet } = Flood::unread(family, &[]);
     // Of all kinds but one there is every record.
     let [left_out] = &trace.left_out[..] else { panic!("{:?}", trace.left_out) };
     assert_eq!((&*left_out.of, left_out.reason.as_deref()), (FREQUENT.0, Some(FREQUENT.1)));
@@ -50,6 +30,50 @@ pub(super) fn run(family: Family) {
     assert_rare(&trace, &quiet);
     let unseen = trace.summary.only(busy.address).tally("refusals were left out of the events");
     assert_eq!(unseen, left_out.thinned + left_out.shed);
+}
+
+/// With rings that are full at once nearly all of it finds no room; that is counted, too.
+pub(super) fn shed(family: Family) {
+    let Flood { trace, .. } = Flood::unread(family, &["--ring-records", "64"]);
+    let frequent = trace.left_out.iter().find(|left_out| left_out.of == FREQUENT.0).unwrap();
+    assert!(frequent.thinned > 0 && frequent.shed > 0, "{frequent:?}");
+}
+
+/// What came of a flood of which nobody read anything until it was over.
+struct Flood {
+    trace: Trace,
+    /// Where the frequent kind happened.
+    busy: Server,
+    /// Where the rare ones did.
+    quiet: Server,
+}
+
+impl Flood {
+    /// Floods a listener, and sees that each kind is accounted for.
+    fn unread(family: Family, arguments: &[&str]) -> Self {
+        let (reads, read) = channel();
+        let before = Counters::read();
+        let tracer = Tracer::start_unread(Place::Outside, read, arguments);
+        let wire = Wire::lay(family);
+        let busy = Server::listen(wire.server(8001), 1);
+        let mut clients = busy.fill(2);
+        let quiet = Server::listen(wire.server(8002), 1);
+        for wave in 0..WAVES {
+            wire.flood(0..WAVE, busy.address);
+            clients.extend(rare(&wire, &quiet, wave));
+        }
+        let refused = Counters::read().since(&before, "ListenOverflows");
+        drop(reads);
+        let trace = tracer.stop();
+
+        let counted = trace.summary.only(busy.address).outcomes();
+        assert_eq!(counted[&key(FREQUENT)], u64::from(WAVE) * u64::from(WAVES));
+        assert_eq!(refused, counted[&key(FREQUENT)] + u64::from(WAVES));
+        let balanced = format!("namespace {}: the books balance", namespace::inode());
+        assert!(trace.summary.text.contains(&balanced), "{}", trace.summary.text);
+        assert_identity(&trace);
+        Self { trace, busy, quiet }
+    }
 }
 
 /// What happens once at a listener between two waves: a final ACK is refused, and gets in when it comes again;
