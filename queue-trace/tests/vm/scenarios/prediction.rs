@@ -37,7 +37,28 @@ struct Outcome {
     longest: Duration,
 }
 
+/// Tries, as long as the guest is held up meanwhile: then neither the recording nor what it is held against is what was meant.
+const TRIES: usize = 3;
+/// An emulated guest is held up for so long while nothing else goes on.
+const ORDINARY: Duration = Duration::from_millis(10);
+
 pub(super) fn run() {
+    for last in (1..=TRIES).map(|number| number == TRIES) {
+        match compare() {
+            Ok(()) => return,
+            Err(miss) if last || miss.held_up <= ORDINARY => panic!("{}", miss.text),
+            Err(_) => {}
+        }
+    }
+}
+
+/// What was predicted is not what was measured.
+struct Miss {
+    held_up: Duration,
+    text: String,
+}
+
+fn compare() -> Result<(), Miss> {
     let place = Folder::make("prediction");
     let file = place.file("arrivals.qtrace");
     let recorder = Recorder::start(&file);
@@ -60,19 +81,16 @@ pub(super) fn run() {
 
     let events = events_of(&replay(&file), namespace::inode());
     let mut table = String::new();
-    let mut misses = Vec::new();
+    let mut agreed = true;
     for (backlog, predicted) in &tried {
         let measured = measured(&events.at_port(port(*backlog)));
-        let line = format!("backlog {backlog}: predicted {predicted:?}, measured {measured:?}\n");
-        if !agree(predicted, &measured, held_up) {
-            misses.push(line.clone());
-        }
-        table += &line;
+        agreed &= agree(predicted, &measured, held_up);
+        table += &format!("backlog {backlog}: predicted {predicted:?}, measured {measured:?}\n");
     }
     table += &format!("held up for {held_up:?}\n");
     // Into the log: what the documentation shows.
     std::io::stderr().write_all(table.as_bytes()).unwrap();
-    assert!(misses.is_empty(), "{table}\n{text}");
+    if agreed { Ok(()) } else { Err(Miss { held_up, text: format!("{table}\n{text}") }) }
 }
 
 /// Within a tenth of the clients, and within two accepts; and what an emulated guest that was held up for so long
