@@ -39,7 +39,7 @@ pub struct CaptureArgs {
 
 fn power_of_two(text: &str) -> Result<u32, String> {
     let records = text.parse().ok().filter(|records: &u32| records.is_power_of_two());
-    records.filter(|records| *records <= 1 << 20).ok_or("not a power of two up to 1048576".into())
+    records.filter(|records| *records <= 1 << 15).ok_or("not a power of two up to 32768".into())
 }
 
 fn event_parser() -> impl clap::builder::TypedValueParser<Value = Event> {
