@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// How queue-trace attaches in the VM tests; repeatable
     #[arg(long, value_parser = ["fentry", "kprobe"])]
     attach: Vec<String>,
-    /// Processors of the guests, 1 or 2; repeatable; usually 2, both on Linux 6.12, and on the others 1 for the books
+    /// Processors of the guests, 1 or 2; repeatable; usually 2, and 1 for the books (on Linux 6.12 by fentry for all)
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
     cpus: Vec<u8>,
 }

@@ -1,8 +1,9 @@
-//! Hooks that a kernel may lack, taken away one by one: what is then said to be hidden is hidden, and
-//! what remains balances.
+//! Hooks that a kernel may lack, taken away: what is then said to be hidden is hidden, and what remains
+//! balances.
 //!
-//! Attaching and detaching is what costs time here, so each kernel takes its share of the hooks; over
-//! the five kernels all are taken. `QUEUE_TRACE_TEST_ALL_HOOKS=1` takes all on each.
+//! Attaching and detaching is what costs time here, so what does not depend on one another is taken away
+//! together, and of the optional hooks each kernel takes its share; over the five kernels all are taken.
+//! `QUEUE_TRACE_TEST_ALL_HOOKS=1` takes each away by itself, and all on each kernel.
 
 use crate::harness::client::Client;
 use crate::harness::family::Family;
@@ -15,8 +16,8 @@ use crate::harness::tracer::{Place, Tracer};
 const REQUIRED: &[&str] = &["inet_csk_reqsk_queue_add", "tcp_check_req", "tcp_conn_request"];
 
 /// The same where reading any address takes a helper; elsewhere something else tells the same.
-const REQUIRED_BY_HELPERS: &[&str] =
-    &["tcp_try_fastopen", "inet_csk_complete_hashdance", "inet_csk_reqsk_queue_hash_add"];
+const REQUIRED_BY_HELPERS: [&str; 3] =
+    ["tcp_try_fastopen", "inet_csk_complete_hashdance", "inet_csk_reqsk_queue_hash_add"];
 
 /// The same, by kprobes only: by fentry a counter of the kernel stands in for it.
 const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
@@ -38,9 +39,11 @@ const RINGS: &str = "rings";
 const THIS_CPU: &str = "this_cpu_off";
 const PER_CPU_OFFSET: &str = "__per_cpu_offset";
 
-/// Functions to do without, and a word of what is said to be hidden then; an empty word: nothing,
-/// because something else stands in for it.
-const OPTIONAL: &[(&str, &str)] = &[
+/// A function to do without, and a word of what is said to be hidden then; an empty word: nothing, because
+/// something else stands in for it.
+type Hook = (&'static str, &'static str);
+
+const OPTIONAL: &[Hook] = &[
     ("tcp_syn_flood_action", ""),
     ("tcp_get_syncookie_mss", ""),
     ("security_sock_graft", ""),
@@ -69,38 +72,43 @@ pub(super) fn run() {
     let required = REQUIRED.iter().enumerate().filter(|(number, _)| mine(*number));
     required.for_each(|(_, function)| refuses_to_start(function));
     if program::reads_cheaply() {
-        let superfluous = REQUIRED_BY_HELPERS.iter().chain([&CAST]);
-        superfluous.for_each(|function| goes_on_without(function, ""));
+        go_on_without(&REQUIRED_BY_HELPERS.map(|function| (function, "")));
+        go_on_without(&[(CAST, "")]);
     } else {
         REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
     }
     if program::counters_tell_progress() {
-        let superfluous = BESIDE_COUNTERS.iter().chain([&REQUIRED_WHERE_CHEAP]);
-        superfluous.for_each(|function| goes_on_without(function, ""));
+        // Each of them has the others' stand-ins hooked.
+        let counters = BESIDE_COUNTERS.iter().chain([&REQUIRED_WHERE_CHEAP]);
+        counters.for_each(|function| go_on_without(&[(function, "")]));
     } else {
         refuses_to_start(REQUIRED_WHERE_CHEAP);
     }
     if program::by_kprobes() {
         refuses_to_start(REQUIRED_BY_KPROBES);
-        goes_on_without("cookie_v6_init_sequence", "SYN cookies over IPv6");
+        go_on_without(&[(RINGS, ""), ("cookie_v6_init_sequence", "SYN cookies over IPv6")]);
     } else {
-        goes_on_without(REQUIRED_BY_KPROBES, "");
+        go_on_without(&[(RINGS, ""), (REQUIRED_BY_KPROBES, "")]);
     }
-    goes_on_without(RINGS, "");
-    goes_on_without(THIS_CPU, "");
-    goes_on_without(PER_CPU_OFFSET, "Fast Open attempts");
+    go_on_without(&[(THIS_CPU, "")]);
+    go_on_without(&[(PER_CPU_OFFSET, "Fast Open attempts")]);
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
-    optional.for_each(|(_, (function, hidden))| goes_on_without(function, hidden));
+    let optional: Vec<_> = optional.map(|(_, hook)| *hook).collect();
+    go_on_without(&optional);
 }
 
 /// Which of how many shares of the hooks this kernel takes.
 fn share() -> (usize, usize) {
-    if std::env::var_os("QUEUE_TRACE_TEST_ALL_HOOKS").is_some() {
+    if all_by_themselves() {
         return (0, 1);
     }
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let series = ["5.10.", "6.1.", "6.12.", "7.2."];
     (series.iter().position(|series| release.starts_with(series)).unwrap_or(4), 5)
+}
+
+fn all_by_themselves() -> bool {
+    std::env::var_os("QUEUE_TRACE_TEST_ALL_HOOKS").is_some()
 }
 
 fn refuses_to_start(function: &str) {
@@ -113,9 +121,16 @@ fn refuses_to_start(function: &str) {
     assert!(said.contains(function) && said.contains("queue-trace listeners"), "{said}");
 }
 
-fn goes_on_without(function: &str, hidden: &str) {
+/// Takes them away together, unless each is to be taken away by itself.
+fn go_on_without(hooks: &[Hook]) {
+    let at_once = if all_by_themselves() { 1 } else { hooks.len() };
+    hooks.chunks(at_once).for_each(goes_on_without);
+}
+
+fn goes_on_without(hooks: &[Hook]) {
     let netns = namespace::inode();
-    let tracer = Tracer::start(Place::Outside, netns, &["--without-hook", function]);
+    let arguments: Vec<_> = hooks.iter().flat_map(|(hook, _)| ["--without-hook", hook]).collect();
+    let tracer = Tracer::start(Place::Outside, netns, &arguments);
     let server = Server::listen(Family::V4.loopback(8080), BACKLOG as i32);
     let inside = server.fill(BACKLOG + 1);
     let outside = Client::connect_many(server.address, REFUSED);
@@ -132,19 +147,19 @@ fn goes_on_without(function: &str, hidden: &str) {
     let always = |line: &&str| program::HIDDEN_FROM_KPROBES.iter().any(|it| line.contains(it));
     let said = text.lines().filter(|line| line.contains("not visible"));
     let said: Vec<_> = said.filter(|line| !(program::by_kprobes() && always(line))).collect();
-    if hidden.is_empty() {
-        assert!(said.is_empty(), "without {function}: {said:#?}");
-    } else {
+    let hidden: Vec<_> = hooks.iter().filter(|(_, hidden)| !hidden.is_empty()).collect();
+    assert_eq!(said.is_empty(), hidden.is_empty(), "without {hooks:?}: {said:#?}");
+    for (_, hidden) in hidden {
         let there = text.lines().any(|line| line.contains("not visible") && line.contains(hidden));
-        assert!(there, "without {function}: {said:#?}");
+        assert!(there, "without {hooks:?}: {said:#?}");
     }
-    assert_eq!(trace.events.count("established"), all, "without {function}:\n{}", trace.events);
+    let events = &trace.events;
+    assert_eq!(events.count("established"), all, "without {hooks:?}:\n{events}");
     assert_eq!(
-        trace.events.count("syn_refused"),
-        trace.events.count_because("syn_refused", "accept_queue_full"),
-        "without {function}:\n{}",
-        trace.events
+        events.count("syn_refused"),
+        events.count_because("syn_refused", "accept_queue_full"),
+        "without {hooks:?}:\n{events}",
     );
-    assert!(!text.contains("DO NOT BALANCE"), "without {function}:\n{text}");
-    assert!(!text.contains("disagree with"), "without {function}:\n{text}");
+    assert!(!text.contains("DO NOT BALANCE"), "without {hooks:?}:\n{text}");
+    assert!(!text.contains("disagree with"), "without {hooks:?}:\n{text}");
 }

@@ -107,60 +107,61 @@ const TOGETHER: &[(&str, ForFamily)] = &[
 const ON_TWO_PROCESSORS: &[(&str, ForFamily)] =
     &[("same_segment", same_segment::run), ("closing", closing::run)];
 
-/// Those that start a queue-trace of their own: in their namespace, late, or with other arguments.
-const ALONE: &[(&str, ForFamily)] = &[
-    ("ordinary::inside", ordinary::inside),
-    ("accept_wait", accept_wait::run),
-    ("accept_wait::counted", accept_wait::counted),
-    ("before_start", before_start::run),
-    ("blocked_acceptors", blocked_acceptors::run),
-    // What is denied is denied in every namespace, and memory is everybody's.
+/// Those that share another one: what is denied is denied in every namespace, and memory is everybody's.
+const FOR_ALL: &[(&str, ForFamily)] = &[
     ("denied", denied::run),
     ("no_memory", no_memory::run),
     ("failed_attempts", failed_attempts::run),
     ("failed_attempts::mptcp", failed_attempts::mptcp),
 ];
 
-/// Likewise, but what they are about is not the version of IP: one is for those by fentry, the other for kprobes.
+/// Those that start a queue-trace of their own: in their namespace, late, or with other arguments. What they are about
+/// is not the version of IP: one is for those by fentry, the other for kprobes.
 const IN_TURN: &[(&str, ForFamily)] = &[
-    ("recorded", recorded::run),
-    ("serve", serve::run),
+    ("ordinary::inside", ordinary::inside),
+    ("accept_wait", accept_wait::run),
+    ("accept_wait::counted", accept_wait::counted),
+    ("before_start", before_start::run),
+    ("blocked_acceptors", blocked_acceptors::run),
     ("thinned", thinned::run),
     ("thinned::shed", thinned::shed),
 ];
 
-const ALONE_ONCE: &[(&str, fn())] = &[
+/// Likewise, whatever the version of IP.
+const ALONE: &[(&str, fn())] = &[
     ("accept_errors::asked_for", accept_errors::asked_for),
-    ("vanished_namespace", vanished_namespace::run),
-    ("doctor", doctor::run),
-    ("top", top::run),
-    ("verdicts::accepting", verdicts::accepting),
-    ("verdicts::causes", verdicts::causes),
-    ("verdicts::handshakes", verdicts::handshakes),
-    ("gauges::since_last", gauges::since_last),
     ("degradation", degradation::run),
     ("left_behind", left_behind::run),
-    ("namespaces", namespaces::run),
-    ("owners", owners::run),
     ("pinned", pinned::run),
     ("privileges", privileges::run),
-    ("recorded::killed", recorded::killed),
-    ("recorded::full_disk", recorded::full_disk),
     ("command_line::wrong_usage", command_line::wrong_usage),
     ("command_line::not_root", command_line::not_root),
     ("command_line::no_capability", command_line::no_capability),
     ("command_line::no_btf", command_line::no_btf),
-    ("command_line::closed_output", command_line::closed_output),
-    ("command_line::filters_and_count", command_line::filters_and_count),
 ];
 
-/// What does not depend on how queue-trace attaches, and takes its time: by fentry only.
+/// What is made of events and counters, which are the same however queue-trace attaches: by fentry only.
 const BY_FENTRY: &[(&str, fn())] = &[
+    ("command_line::closed_output", command_line::closed_output),
+    ("command_line::filters_and_count", command_line::filters_and_count),
+    ("vanished_namespace", vanished_namespace::run),
+    ("namespaces", namespaces::run),
+    ("owners", owners::run),
+    ("doctor", doctor::run),
+    ("top", top::run),
+    ("gauges::since_last", gauges::since_last),
+    ("verdicts::accepting", verdicts::accepting),
+    ("verdicts::causes", verdicts::causes),
+    ("verdicts::handshakes", verdicts::handshakes),
+    ("recorded", || recorded::run(Family::V6)),
+    ("recorded::killed", recorded::killed),
+    ("recorded::full_disk", recorded::full_disk),
+    ("recorded::views", views::run),
     ("report", report::run),
+    ("serve", || serve::run(Family::V4)),
+    ("serve::many", serve::many),
     ("what_if", what_if::run),
     ("what_if::prediction", prediction::run),
-    ("recorded::views", views::run),
-    ("serve::many", serve::many),
 ];
 
 /// Where it is set, only the scenarios are wanted that share a queue-trace.
@@ -177,26 +178,26 @@ pub(crate) fn left(filter: Option<&str>) -> Vec<Trial> {
 }
 
 fn all(filter: Option<&str>) -> Vec<Trial> {
+    let wanted = |(name, _): &Play| filter.is_none_or(|filter| name.contains(filter));
     let mut together: Vec<_> = TOGETHER.iter().flat_map(for_families).collect();
     if available_parallelism().is_ok_and(|processors| processors.get() > 1) {
         together.extend(ON_TWO_PROCESSORS.iter().flat_map(for_families));
     }
     together.push(("ordinary::dual_stack".into(), Box::new(ordinary::dual_stack)));
     together.push(("dual_stack".into(), Box::new(dual_stack::run)));
-    together.retain(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
+    together.retain(wanted);
     let mut tests = shared(together);
     if std::env::var_os(SHARED_VARIABLE).is_some() {
         return tests;
     }
     tests.extend(random::tests(filter));
-    tests.extend(ALONE.iter().flat_map(for_families).map(|(name, run)| test(name, run)));
-    let family = usize::from(program::by_kprobes());
-    let in_turn =
-        IN_TURN.iter().flat_map(|scenario| for_families(scenario).into_iter().nth(family));
-    tests.extend(in_turn.map(|(name, run)| test(name, run)));
-    let slow = BY_FENTRY.iter().filter(|_| !program::by_kprobes());
-    let once = ALONE_ONCE.iter().chain(slow);
-    tests.extend(once.map(|(name, run)| test((*name).to_owned(), run)));
+    tests.extend(shared(FOR_ALL.iter().flat_map(for_families).filter(wanted).collect()));
+    let by_kprobes = program::by_kprobes();
+    let in_turn = |scenario| for_families(scenario).into_iter().nth(usize::from(by_kprobes));
+    tests.extend(IN_TURN.iter().filter_map(in_turn).map(|(name, run)| test(name, run)));
+    let by_fentry = BY_FENTRY.iter().filter(|_| !by_kprobes);
+    let alone = ALONE.iter().chain(by_fentry);
+    tests.extend(alone.map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }
 
