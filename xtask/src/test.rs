@@ -12,8 +12,10 @@ use crate::{fuzz, workspace};
 mod guests;
 mod package;
 mod processors;
+mod settings;
 mod tally;
 
+use settings::Setting;
 use tally::Tally;
 
 /// The parts, in the order in which they run.
@@ -22,6 +24,8 @@ const SUITES: [&str; 4] = ["unit", "fuzz", "package", "vm"];
 const FUZZ_SECONDS: u32 = 5;
 
 /// Runs every test; sets up first
+///
+/// What is chosen of the VM tests runs whole; without a choice, with one processor and on some kernels less does.
 ///
 /// Examples:
 ///   cargo xtask test                        everything
@@ -42,9 +46,26 @@ pub(crate) struct Arguments {
     /// How queue-trace attaches in the VM tests; repeatable
     #[arg(long, value_parser = ["fentry", "kprobe"])]
     attach: Vec<String>,
-    /// Processors of the guests, 1 or 2; repeatable; usually 2, and 1 for the books (on Linux 6.12 by fentry for all)
+    /// Processors of the guests in the VM tests, 1 or 2; repeatable
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
     cpus: Vec<u8>,
+}
+
+impl Arguments {
+    /// What the VM tests run on.
+    fn settings(&self, filter: Option<&str>) -> Vec<Setting<'_>> {
+        let all = kernels::SERIES.map(|series| series.name);
+        let mut kernels: Vec<_> = self.kernel.iter().map(String::as_str).collect();
+        let any = !(kernels.is_empty() && self.attach.is_empty() && self.cpus.is_empty());
+        if kernels.is_empty() {
+            kernels = all.into();
+        }
+        if any || filter.is_some() {
+            settings::chosen(&kernels, &self.attach, &self.cpus)
+        } else {
+            settings::usual(&kernels)
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -71,11 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         total += package::test(filter)?;
     }
     if wants("vm") {
-        let mut chosen: Vec<_> = arguments.kernel.iter().map(String::as_str).collect();
-        if chosen.is_empty() {
-            chosen = kernels::SERIES.iter().map(|series| series.name).collect();
-        }
-        total += guests::test(&chosen, &arguments.attach, &arguments.cpus, filter)?;
+        total += guests::test(&arguments.settings(filter), filter)?;
     }
     if total == Tally::default() {
         eprintln!("error: no test has {} in its name", filter.unwrap_or_default());

@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::processors::Processors;
+use super::settings::Setting;
 use super::tally::Tally;
 use crate::vm::{STUCK, kernel};
 use crate::{build, command, setup, workspace};
@@ -21,76 +22,21 @@ const AT_ONCE: u8 = 4;
 const TIMEOUT: &str = "1800";
 /// Tells the tests how queue-trace is to attach.
 const ATTACH_VARIABLE: &str = "QUEUE_TRACE_TEST_ATTACH";
-/// Set where only the scenarios are wanted that share a queue-trace.
-const SHARED_VARIABLE: &str = "QUEUE_TRACE_TEST_SHARED";
+/// Tells them which part of them to run.
+const PART_VARIABLE: &str = "QUEUE_TRACE_TEST_PART";
 /// So many tests, the first ones, are left out.
 const DONE_VARIABLE: &str = "QUEUE_TRACE_TEST_DONE";
 
-/// How queue-trace can attach, and on how many processors.
-const WAYS: [(&str, u8); 4] = [("fentry", 2), ("fentry", 1), ("kprobe", 2), ("kprobe", 1)];
-/// Unless it is said otherwise, all tests run with one processor on one kernel and by one way only, and elsewhere those
-/// that share a queue-trace, which are most and take a minute: all of them everywhere would take half an hour more.
-const ALL_WITH_ONE_PROCESSOR: (&str, &str) = ("6.12", "fentry");
-
-/// A kernel, how queue-trace is to attach to it, and the guest's processors.
-#[derive(Debug, Clone, Copy)]
-struct Setting<'a> {
-    kernel: &'a str,
-    attach: &'a str,
-    cpus: u8,
-    /// Only the scenarios that share a queue-trace.
-    shared: bool,
-}
-
-impl Setting<'_> {
-    /// What its lines are marked with.
-    fn name(&self) -> String {
-        format!("{} {} {}cpu", self.kernel, self.attach, self.cpus)
-    }
-
-    /// What the tests' command is handed to: for all of them, to a shell that also has the functions held, so that
-    /// each test's queue-trace detaches without waiting. A single test would wait for that longer.
-    fn before(&self, filter: Option<&str>) -> &'static [&'static str] {
-        let many = filter.is_none() && self.attach == "fentry";
-        if many { &["sh", "-c", r#"hold & exec "$@""#, "sh"] } else { &[] }
-    }
-}
-
-/// Runs the VM tests on these kernels, by each of these means to attach and with so many processors.
-pub(super) fn test(
-    kernels: &[&str],
-    attach: &[String],
-    cpus: &[u8],
-    filter: Option<&str>,
-) -> Result<Tally> {
+/// Runs the VM tests with these settings.
+pub(super) fn test(settings: &[Setting<'_>], filter: Option<&str>) -> Result<Tally> {
     let program = program()?;
     if filter.is_some() && names(&program, filter)?.is_empty() {
         return Ok(Tally::default());
     }
-    for kernel in kernels {
-        setup::for_vm(kernel, true)?;
+    for setting in settings {
+        setup::for_vm(setting.kernel, true)?;
     }
     std::fs::create_dir_all(workspace::cache("logs"))?;
-    let mut settings: Vec<Setting<'_>> = Vec::new();
-    for kernel in kernels {
-        let shared = |by: &str, on: u8| {
-            cpus.is_empty() && on == 1 && (*kernel, by) != ALL_WITH_ONE_PROCESSOR
-        };
-        let wanted = |(by, on): &&(&str, u8)| {
-            (attach.is_empty() || attach.iter().any(|wanted| wanted == by))
-                && (cpus.is_empty() || cpus.contains(on))
-                && (filter.is_none() || !shared(by, *on))
-        };
-        let setting = |&(attach, cpus): &(_, u8)| Setting {
-            kernel,
-            attach,
-            cpus,
-            shared: shared(attach, cpus),
-        };
-        settings.extend(WAYS.iter().filter(wanted).map(setting));
-    }
-    // The long ones first, so that none is left alone at the end.
-    settings.sort_by_key(|setting| (std::cmp::Reverse(setting.cpus), setting.shared));
     let waiting = Mutex::new(settings.iter());
     let next = || waiting.lock().ok()?.next();
     let processors = Processors::new(AT_ONCE);
@@ -170,7 +116,7 @@ fn follow(
         .arg("--")
         .arg("env")
         .arg(format!("{ATTACH_VARIABLE}={}", setting.attach))
-        .args(setting.shared.then(|| format!("{SHARED_VARIABLE}=1")))
+        .arg(format!("{PART_VARIABLE}={}", setting.part.name()))
         .arg(format!("{DONE_VARIABLE}={done}"))
         .args(setting.before(filter))
         .args(["vm-tests", "--test-threads=1"])

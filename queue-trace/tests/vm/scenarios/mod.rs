@@ -123,8 +123,6 @@ const IN_TURN: &[(&str, ForFamily)] = &[
     ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
-    ("thinned", thinned::run),
-    ("thinned::shed", thinned::shed),
 ];
 
 /// Likewise, whatever the version of IP.
@@ -140,19 +138,25 @@ const ALONE: &[(&str, fn())] = &[
     ("command_line::no_btf", command_line::no_btf),
 ];
 
-/// What is made of events and counters, which are the same however queue-trace attaches: by fentry only.
+/// What depends on the kernel, but not on how queue-trace attaches to it: by fentry only.
 const BY_FENTRY: &[(&str, fn())] = &[
-    ("command_line::closed_output", command_line::closed_output),
-    ("command_line::filters_and_count", command_line::filters_and_count),
+    ("thinned", || thinned::run(Family::V4)),
+    ("thinned::shed", || thinned::shed(Family::V6)),
     ("vanished_namespace", vanished_namespace::run),
     ("namespaces", namespaces::run),
     ("owners", owners::run),
     ("doctor", doctor::run),
-    ("top", top::run),
     ("gauges::since_last", gauges::since_last),
     ("verdicts::accepting", verdicts::accepting),
     ("verdicts::causes", verdicts::causes),
     ("verdicts::handshakes", verdicts::handshakes),
+];
+
+/// What is made of events and counters, wherever these come from: by fentry, and not on all kernels.
+const VIEWS: &[(&str, fn())] = &[
+    ("command_line::closed_output", command_line::closed_output),
+    ("command_line::filters_and_count", command_line::filters_and_count),
+    ("top", top::run),
     ("recorded", || recorded::run(Family::V6)),
     ("recorded::killed", recorded::killed),
     ("recorded::full_disk", recorded::full_disk),
@@ -164,8 +168,8 @@ const BY_FENTRY: &[(&str, fn())] = &[
     ("what_if::prediction", prediction::run),
 ];
 
-/// Where it is set, only the scenarios are wanted that share a queue-trace.
-const SHARED_VARIABLE: &str = "QUEUE_TRACE_TEST_SHARED";
+/// What part is wanted: `books` is the scenarios that share a queue-trace, `kernel` all that depends on the kernel.
+const PART_VARIABLE: &str = "QUEUE_TRACE_TEST_PART";
 
 /// So many tests, the first ones, have been done: by a guest that died.
 const DONE_VARIABLE: &str = "QUEUE_TRACE_TEST_DONE";
@@ -187,7 +191,8 @@ fn all(filter: Option<&str>) -> Vec<Trial> {
     together.push(("dual_stack".into(), Box::new(dual_stack::run)));
     together.retain(wanted);
     let mut tests = shared(together);
-    if std::env::var_os(SHARED_VARIABLE).is_some() {
+    let part = std::env::var(PART_VARIABLE).unwrap_or_default();
+    if part == "books" {
         return tests;
     }
     tests.extend(random::tests(filter));
@@ -196,7 +201,8 @@ fn all(filter: Option<&str>) -> Vec<Trial> {
     let in_turn = |scenario| for_families(scenario).into_iter().nth(usize::from(by_kprobes));
     tests.extend(IN_TURN.iter().filter_map(in_turn).map(|(name, run)| test(name, run)));
     let by_fentry = BY_FENTRY.iter().filter(|_| !by_kprobes);
-    let alone = ALONE.iter().chain(by_fentry);
+    let views = VIEWS.iter().filter(|_| !by_kprobes && part != "kernel");
+    let alone = ALONE.iter().chain(by_fentry).chain(views);
     tests.extend(alone.map(|(name, run)| test((*name).to_owned(), run)));
     tests
 }
