@@ -50,8 +50,8 @@ fn generated() -> Result<PathBuf> {
     let folder = folder().join("generated");
     let _ = std::fs::remove_dir_all(&folder);
     command::run(
-        workspace::cargo()
-            .args(["run", "--quiet", "--package", "queue-trace", "--features", "generate"])
+        build::guest_cargo("run")
+            .args(["--package", "queue-trace", "--features", "generate"])
             .args(["--bin", "queue-trace-generate", "--"])
             .arg(&folder),
     )?;

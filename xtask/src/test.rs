@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 
 use crate::setup::{self, chromium, kernels, prometheus, python};
-use crate::{fuzz, workspace};
+use crate::{build, fuzz};
 
 mod guests;
 mod package;
@@ -105,11 +105,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs what `cargo test` runs.
+/// Runs what `cargo test` runs. Built as for guests, because what it takes is then built once for all tests.
 fn unit(filter: Option<&str>) -> Result<Tally> {
     setup::for_unit()?;
-    let mut cargo = workspace::cargo()
-        .args(["test", "--quiet", "--no-fail-fast"])
+    let mut cargo = build::guest_cargo("test")
+        .arg("--no-fail-fast")
         .args(filter)
         .env(prometheus::VARIABLE, prometheus::folder())
         .env(prometheus::RECEIVER_VARIABLE, prometheus::receiver())
