@@ -26,7 +26,7 @@ const REQUIRED_BY_KPROBES: &str = "cookie_v4_init_sequence";
 const REQUIRED_WHERE_CHEAP: &str = "inet_reqsk_alloc";
 
 /// Without these the counters do not tell all, and what they stand in for is hooked.
-const BESIDE_COUNTERS: &[&str] = &["slab_out_of_memory", "proto_register"];
+const BESIDE_COUNTERS: [&str; 2] = ["slab_out_of_memory", "proto_register"];
 
 /// A function of the kernel's for BPF programs, which `--without-hook` leaves out, too.
 const CAST: &str = "bpf_rdonly_cast";
@@ -71,26 +71,30 @@ pub(super) fn run() {
     let mine = |number: usize| number % shares == share;
     let required = REQUIRED.iter().enumerate().filter(|(number, _)| mine(*number));
     required.for_each(|(_, function)| refuses_to_start(function));
+    let mut superfluous = vec![RINGS, THIS_CPU];
     if program::reads_cheaply() {
-        go_on_without(&REQUIRED_BY_HELPERS.map(|function| (function, "")));
+        superfluous.extend(REQUIRED_BY_HELPERS);
         go_on_without(&[(CAST, "")]);
     } else {
         REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
     }
     if program::counters_tell_progress() {
-        // Each of them has the others' stand-ins hooked.
-        let counters = BESIDE_COUNTERS.iter().chain([&REQUIRED_WHERE_CHEAP]);
-        counters.for_each(|function| go_on_without(&[(function, "")]));
+        // Either has the other's stand-in hooked.
+        go_on_without(&BESIDE_COUNTERS.map(|function| (function, "")));
+        go_on_without(&[(REQUIRED_WHERE_CHEAP, "")]);
     } else {
         refuses_to_start(REQUIRED_WHERE_CHEAP);
     }
     if program::by_kprobes() {
         refuses_to_start(REQUIRED_BY_KPROBES);
-        go_on_without(&[(RINGS, ""), ("cookie_v6_init_sequence", "SYN cookies over IPv6")]);
     } else {
-        go_on_without(&[(RINGS, ""), (REQUIRED_BY_KPROBES, "")]);
+        superfluous.push(REQUIRED_BY_KPROBES);
     }
-    go_on_without(&[(THIS_CPU, "")]);
+    let mut hooks: Vec<Hook> = superfluous.into_iter().map(|hook| (hook, "")).collect();
+    if program::by_kprobes() {
+        hooks.push(("cookie_v6_init_sequence", "SYN cookies over IPv6"));
+    }
+    go_on_without(&hooks);
     go_on_without(&[(PER_CPU_OFFSET, "Fast Open attempts")]);
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     let optional: Vec<_> = optional.map(|(_, hook)| *hook).collect();
