@@ -107,22 +107,21 @@ const TOGETHER: &[(&str, ForFamily)] = &[
 const ON_TWO_PROCESSORS: &[(&str, ForFamily)] =
     &[("same_segment", same_segment::run), ("closing", closing::run)];
 
-/// Those that share another one: what is denied is denied in every namespace, and memory is everybody's.
-const FOR_ALL: &[(&str, ForFamily)] = &[
-    ("denied", denied::run),
-    ("no_memory", no_memory::run),
-    ("failed_attempts", failed_attempts::run),
-    ("failed_attempts::mptcp", failed_attempts::mptcp),
-];
+/// Those that share another one: what is denied is denied in every namespace.
+const DENIED: &[(&str, ForFamily)] = &[("denied", denied::run)];
 
-/// Those that start a queue-trace of their own: in their namespace, late, or with other arguments. What they are about
-/// is not the version of IP: one is for those by fentry, the other for kprobes.
+/// Those that start a queue-trace of their own: in their namespace, late, with other arguments, or without memory. What
+/// they are about is not the version of IP: one is for those by fentry, the other for kprobes.
 const IN_TURN: &[(&str, ForFamily)] = &[
     ("ordinary::inside", ordinary::inside),
     ("accept_wait", accept_wait::run),
     ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
+    // Memory is everybody's: whoever else is told of something needs some.
+    ("no_memory", no_memory::run),
+    ("failed_attempts", failed_attempts::run),
+    ("failed_attempts::mptcp", failed_attempts::mptcp),
 ];
 
 /// Likewise, whatever the version of IP.
@@ -196,7 +195,7 @@ fn all(filter: Option<&str>) -> Vec<Trial> {
         return tests;
     }
     tests.extend(random::tests(filter));
-    tests.extend(shared(FOR_ALL.iter().flat_map(for_families).filter(wanted).collect()));
+    tests.extend(shared(DENIED.iter().flat_map(for_families).filter(wanted).collect()));
     let by_kprobes = program::by_kprobes();
     let in_turn = |scenario| for_families(scenario).into_iter().nth(usize::from(by_kprobes));
     tests.extend(IN_TURN.iter().filter_map(in_turn).map(|(name, run)| test(name, run)));
