@@ -5,8 +5,9 @@
 //! has a namespace of its own. One queue-trace watches all seeds of a run, because to attach it takes
 //! longer than a storm; the seeds storm one after the other, while those before become quiet.
 //!
-//! `random_seed_NN` is a test for each of the usual seeds, the odd ones by fentry and the even ones by kprobes; any
-//! other number is run when it is asked for by name. A seed decides what everybody does; what meets what is up to the scheduler.
+//! `random_seed_NN` is a test for each of the usual seeds, the odd ones by fentry and the even ones by
+//! kprobes; any other number is run when it is asked for by name. A seed decides what everybody does; what
+//! meets what is up to the scheduler.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
