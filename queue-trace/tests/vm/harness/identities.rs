@@ -43,7 +43,8 @@ pub(crate) const IDENTITIES: &[(&str, Terms)] = &[
     ),
     ("SyncookiesFailed", &[("cookie_invalid", "*")]),
     ("TCPReqQFullDoCookies", &[]),
-    ("TCPFastOpenPassive", &[("syn_fastopen", "*")]),
+    // Also of a child that finds its listener closing.
+    ("TCPFastOpenPassive", &[("syn_fastopen", "*"), ("syn_refused", "listener_closing")]),
     ("TCPFastOpenCookieReqd", &[]),
     ("TCPFastOpenListenOverflow", &[]),
     ("TCPMigrateReqSuccess", &[("migrated", "request"), ("migrated", "connection")]),
@@ -64,6 +65,7 @@ pub(crate) const IDENTITIES: &[(&str, Terms)] = &[
             ("established", "*"),
             ("cookie_valid", "*"),
             ("syn_fastopen", "*"),
+            ("syn_refused", "listener_closing"),
             ("ack_ignored", "taken_by_another_cpu"),
             ("ack_refused", "listener_closing"),
         ],
