@@ -38,13 +38,17 @@ pub(super) fn test(settings: &[Setting<'_>], filter: Option<&str>) -> Result<Tal
     }
     std::fs::create_dir_all(workspace::cache("logs"))?;
     let waiting = Mutex::new(settings.iter());
-    let next = || waiting.lock().ok()?.next();
     let processors = Processors::new(AT_ONCE);
-    let run = |setting: &Setting<'_>| {
-        let _taken = processors.take(setting.cpus);
-        test_on(setting, &program, filter)
+    // One after the other also where the next one has to wait: else those that need fewer processors pass it by.
+    let next = || {
+        let mut waiting = waiting.lock().ok()?;
+        let setting = waiting.next()?;
+        Some((setting, processors.take(setting.cpus)))
     };
-    let work = || -> Tally { std::iter::from_fn(next).map(run).sum() };
+    let work = || -> Tally {
+        let settings = std::iter::from_fn(next);
+        settings.map(|(setting, _taken)| test_on(setting, &program, filter)).sum()
+    };
     Ok(std::thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or(Tally::FAILURE)).sum()
