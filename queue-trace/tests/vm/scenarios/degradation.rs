@@ -71,9 +71,9 @@ pub(super) fn run() {
     let mine = |number: usize| number % shares == share;
     let required = REQUIRED.iter().enumerate().filter(|(number, _)| mine(*number));
     required.for_each(|(_, function)| refuses_to_start(function));
-    let mut superfluous = vec![RINGS, THIS_CPU];
+    let mut independent: Vec<Hook> = vec![(RINGS, ""), (THIS_CPU, "")];
     if program::reads_cheaply() {
-        superfluous.extend(REQUIRED_BY_HELPERS);
+        independent.extend(REQUIRED_BY_HELPERS.map(|function| (function, "")));
         go_on_without(&[(CAST, "")]);
     } else {
         REQUIRED_BY_HELPERS.iter().for_each(|function| refuses_to_start(function));
@@ -87,14 +87,11 @@ pub(super) fn run() {
     }
     if program::by_kprobes() {
         refuses_to_start(REQUIRED_BY_KPROBES);
+        independent.push(("cookie_v6_init_sequence", "SYN cookies over IPv6"));
     } else {
-        superfluous.push(REQUIRED_BY_KPROBES);
+        independent.push((REQUIRED_BY_KPROBES, ""));
     }
-    let mut hooks: Vec<Hook> = superfluous.into_iter().map(|hook| (hook, "")).collect();
-    if program::by_kprobes() {
-        hooks.push(("cookie_v6_init_sequence", "SYN cookies over IPv6"));
-    }
-    go_on_without(&hooks);
+    go_on_without(&independent);
     go_on_without(&[(PER_CPU_OFFSET, "Fast Open attempts")]);
     let optional = OPTIONAL.iter().enumerate().filter(|(number, _)| mine(*number));
     let optional: Vec<_> = optional.map(|(_, hook)| *hook).collect();

@@ -118,6 +118,8 @@ const IN_TURN: &[(&str, ForFamily)] = &[
     ("accept_wait::counted", accept_wait::counted),
     ("before_start", before_start::run),
     ("blocked_acceptors", blocked_acceptors::run),
+    ("thinned", thinned::run),
+    ("thinned::shed", thinned::shed),
     // Memory is everybody's: whoever else is told of something needs some.
     ("no_memory", no_memory::run),
     ("failed_attempts", failed_attempts::run),
@@ -135,12 +137,11 @@ const ALONE: &[(&str, fn())] = &[
     ("command_line::not_root", command_line::not_root),
     ("command_line::no_capability", command_line::no_capability),
     ("command_line::no_btf", command_line::no_btf),
+    ("command_line::closed_output", command_line::closed_output),
 ];
 
 /// What depends on the kernel, but not on how queue-trace attaches to it: by fentry only.
 const BY_FENTRY: &[(&str, fn())] = &[
-    ("thinned", || thinned::run(Family::V4)),
-    ("thinned::shed", || thinned::shed(Family::V6)),
     ("vanished_namespace", vanished_namespace::run),
     ("namespaces", namespaces::run),
     ("owners", owners::run),
@@ -153,7 +154,6 @@ const BY_FENTRY: &[(&str, fn())] = &[
 
 /// What is made of events and counters, wherever these come from: by fentry, and not on all kernels.
 const VIEWS: &[(&str, fn())] = &[
-    ("command_line::closed_output", command_line::closed_output),
     ("command_line::filters_and_count", command_line::filters_and_count),
     ("top", top::run),
     ("recorded", || recorded::run(Family::V6)),
