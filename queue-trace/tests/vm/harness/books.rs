@@ -40,6 +40,8 @@ pub(crate) struct Books<'a> {
     pub(crate) older: Vec<(SocketAddr, Known)>,
     pub(crate) open: Vec<(SocketAddr, Known)>,
     pub(crate) crafted_syns: u64,
+    /// Whether listeners closed while packets came: kprobes do not see those that interrupt our own probe.
+    pub(crate) closings: bool,
 }
 
 /// The counters that the books are about.
@@ -85,7 +87,8 @@ impl Books<'_> {
     /// By how much numbers may differ: not at all, but for as many calls as the kernel skipped of our
     /// kprobes and queue-trace says so.
     fn slack(&self) -> u64 {
-        self.trace.summary.slack()
+        let summary = &self.trace.summary;
+        summary.slack() + if self.closings { summary.skipped_uncounted() } else { 0 }
     }
 
     /// Our sums over the namespace are the kernel's.

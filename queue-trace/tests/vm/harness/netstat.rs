@@ -67,6 +67,9 @@ pub(crate) fn half_open(port: u16) -> u64 {
 /// `TCP_TIME_WAIT`, as [`in_state`] wants it.
 pub(crate) const TIME_WAIT: &str = "06";
 
+/// `TCP_FIN_WAIT1`, the same.
+pub(crate) const FIN_WAIT1: &str = "04";
+
 /// How many sockets and requests of the calling thread's namespace are in a state, in which
 /// `/proc/net/tcp` and `tcp6` write two hexadecimal digits.
 pub(crate) fn in_state(state: &str) -> u64 {

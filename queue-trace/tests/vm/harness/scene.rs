@@ -23,6 +23,7 @@ pub(crate) struct Scene {
     netns: u64,
     before: Counters,
     older: Vec<(SocketAddr, Known)>,
+    closings: bool,
 }
 
 /// The queue-trace of a scenario.
@@ -50,7 +51,12 @@ impl Scene {
             Some(role) => Watch::Shared(role),
             None => Watch::Own(Tracer::start(place, netns, &[])),
         };
-        Self { watch, netns, before, older }
+        Self { watch, netns, before, older, closings: false }
+    }
+
+    /// Listeners are to close while packets come.
+    pub(crate) fn with_closings(self) -> Self {
+        Self { closings: true, ..self }
     }
 
     /// The events so far.
@@ -113,6 +119,7 @@ impl Scene {
             older: self.older,
             open,
             crafted_syns,
+            closings: self.closings,
         };
         books.close();
         trace

@@ -62,6 +62,14 @@ impl Summary {
         })
     }
 
+    /// So many calls may have been skipped and not counted where our own probes can be interrupted: only kernels
+    /// that do not count what they skip, by kprobes.
+    pub(crate) fn skipped_uncounted(&self) -> u64 {
+        const MOST: u64 = 3;
+        let [_, silently] = program::HIDDEN_FROM_KPROBES;
+        if self.text.contains(silently) { MOST } else { 0 }
+    }
+
     /// By how much numbers may differ: not at all, but for as many calls as the kernel skipped of our
     /// kprobes and queue-trace says so.
     pub(crate) fn slack(&self) -> u64 {

@@ -17,7 +17,7 @@ use crate::harness::wire::Wire;
 const LISTENERS: u16 = 200;
 
 pub(super) fn run(family: Family) {
-    let scene = Scene::begin(Place::Outside);
+    let scene = Scene::begin(Place::Outside).with_closings();
     let wire = Wire::lay(family);
     let to = wire.server(8080);
     for number in 0..LISTENERS {

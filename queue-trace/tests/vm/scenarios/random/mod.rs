@@ -42,9 +42,6 @@ const PREFIX: &str = "random_seed_";
 const TROUBLES: &[&str] =
     &["disagree with the kernel's own counters", "no slot was left", "could not be timed"];
 
-/// Of the seeds, so many may not add up where the kernel skips kprobes and does not count that.
-const MOST_SKIPPED: u64 = 3;
-
 /// What was found, by seed: nothing, or what does not add up.
 type Findings = BTreeMap<u64, Result<(), String>>;
 
@@ -148,11 +145,10 @@ fn storms(seeds: &[u64]) -> Findings {
 /// Kprobes can be skipped by the kernel while another one runs on the CPU. Where queue-trace says so, seeds may
 /// not add up: no more of them than calls were skipped, or a few where the kernel does not count them.
 fn tolerate(findings: &mut Findings, trace: &Trace) {
-    let [_, silently] = program::HIDDEN_FROM_KPROBES;
     let summary = &trace.summary;
-    let uncounted = if summary.text.contains(silently) { MOST_SKIPPED } else { 0 };
     let failed = findings.values().filter(|finding| finding.is_err()).count();
-    if program::by_kprobes() && failed as u64 <= summary.skipped().max(uncounted) {
+    if program::by_kprobes() && failed as u64 <= summary.skipped().max(summary.skipped_uncounted())
+    {
         for (seed, finding) in findings.iter_mut() {
             if let Err(wrong) = std::mem::replace(finding, Ok(())) {
                 let first: Vec<_> = wrong.lines().skip(1).take(3).collect();
