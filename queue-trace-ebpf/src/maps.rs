@@ -3,7 +3,7 @@
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, Queue, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, ProgramArray, Queue, RingBuf};
 use queue_trace_common::{
     Control, Counters, Fault, FullTime, ListenerInfo, ListenerRef, Outcome, PASS_BYTES, Record,
     Troubles,
@@ -51,6 +51,10 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 /// Each CPU's own ring, one after the other; see `ring`.
 #[map]
 pub static RINGS: Array<Record> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The program that tells the end of a SYN; user space puts it here.
+#[map]
+pub static ENDS_OF_SYNS: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Our own troubles, with a value for each CPU.
 #[map]

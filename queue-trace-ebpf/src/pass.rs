@@ -97,6 +97,8 @@ pub mod seen {
     pub const CLONE_FAILED: u32 = 1 << 30;
     /// The clone went into the hash.
     pub const CLONE_HASHED: u32 = 1 << 31;
+    /// In the pass of a SYN, where nothing migrates: its listener is one of MPTCP.
+    pub const MPTCP: u32 = MIGRATING;
 }
 
 /// The client of a pass.

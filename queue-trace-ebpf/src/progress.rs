@@ -14,10 +14,11 @@ use crate::{fastopen, listener};
 
 /// A SYN-ACK tells that the SYN was queued, unless it is that of a cookie or of a child of Fast Open.
 #[inline(always)]
-pub fn answered(pass: &mut Pass, mptcp: bool) {
+pub fn answered(pass: &mut Pass) {
     if pass.saw(seen::FASTOPEN_CHILD) {
         return;
     }
+    let mptcp = pass.saw(seen::MPTCP);
     let ledger = pass.ledgers.current();
     let sent = ledger.out_segments() != pass.out_segments;
     if !sent && pass.seen & seen::NO_MEMORY == 0 {

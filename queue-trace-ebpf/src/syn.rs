@@ -41,7 +41,7 @@ pub fn enter<M: Memory>(sk: *const u8, skb: *const u8) {
 pub fn leave<M: Memory>(sk: *const u8, skb: *const u8) {
     if let Some(pass) = pass::close(Kind::Syn) {
         reached(skb);
-        done::<M>(pass, sk, skb, true);
+        done::<M>(pass, sk, skb);
     }
 }
 
@@ -63,11 +63,11 @@ fn reached(skb: *const u8) {
     }
 }
 
-/// What became of the SYN; `mptcp`: at a listener that may be one of MPTCP.
+/// What became of the SYN.
 #[inline(always)]
-fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8, mptcp: bool) {
+fn done<M: Memory>(pass: &mut Pass, sk: *const u8, skb: *const u8) {
     if config!(queued_by_mib) != 0 {
-        progress::answered(pass, mptcp);
+        progress::answered(pass);
     }
     fastopen::ends(pass);
     if pass.saw(seen::HASHED) {
@@ -225,16 +225,26 @@ fn verify(moved: &Counts, outcome: Outcome) {
     }
 }
 
-/// `tcp_v4_conn_request` or its like, for `mptcp` that of MPTCP, returns, and with it `tcp_conn_request`. If that was
-/// not reached, the SYN went to a broadcast or multicast address.
+/// Whether [`leave_dispatch`] has something to do when `tcp_v6_conn_request` or its like, for `mptcp` that of MPTCP,
+/// returns.
 #[inline(always)]
-pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool, mptcp: bool) {
-    if let Some(pass) = pass::close(Kind::Syn) {
-        done::<M>(pass, sk, skb, mptcp);
-        return;
+pub fn leaves_dispatch<M: Memory>(skb: *const u8, v6: bool, mptcp: bool) -> bool {
+    if let Some(pass) = pass::within(Kind::Syn) {
+        if mptcp {
+            pass.seen |= seen::MPTCP;
+        }
+        return true;
     }
-    if v6 && packet::is_ipv4::<M>(skb) {
-        // `tcp_v6_conn_request` handed it to its twin, whose end came first.
+    // `tcp_v6_conn_request` handed it to its twin, whose end came first.
+    !(v6 && packet::is_ipv4::<M>(skb))
+}
+
+/// `tcp_v4_conn_request` or its like returns, and with it `tcp_conn_request`. If that was not reached, the SYN went to a
+/// broadcast or multicast address.
+#[inline(always)]
+pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8) {
+    if let Some(pass) = pass::close(Kind::Syn) {
+        done::<M>(pass, sk, skb);
         return;
     }
     let Some(pass) = pass::current() else { return };
@@ -248,7 +258,7 @@ pub fn leave_dispatch<M: Memory>(sk: *const u8, skb: *const u8, v6: bool, mptcp:
     }
     let client = packet::client::<M>(skb);
     // A source of ::ffff:a.b.c.d is dropped without being counted as a listen drop.
-    if v6 && packet::is_mapped(&client.address) {
+    if packet::is_mapped(&client.address) {
         return;
     }
     report::report::<M>(listener::find::<M>(sk), sk, Outcome::SynNotUnicast, |record| {

@@ -78,6 +78,8 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
+    /// Its program goes on with that of this function.
+    pub goes_on_with: Option<&'static str>,
     /// It has something to tell only where this function is not hooked.
     pub only_instead_of: Option<&'static str>,
     /// What else tells the same, for less.
@@ -94,6 +96,7 @@ const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
         shape: Shape::Any,
         unless: None,
         only_with: None,
+        goes_on_with: None,
         only_instead_of: None,
         instead: None,
         required: false,
@@ -113,6 +116,10 @@ impl Hook {
         Self { only_with: Some(function), ..self }
     }
 
+    const fn goes_on_with(self, function: &'static str) -> Self {
+        Self { goes_on_with: Some(function), ..self }
+    }
+
     const fn only_instead_of(self, function: &'static str) -> Self {
         Self { only_instead_of: Some(function), ..self }
     }
@@ -127,6 +134,11 @@ impl Hook {
 
     const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    /// Whether its program is the one that others go on with.
+    pub(super) fn ends_dispatch(&self) -> bool {
+        (self.function, self.at) == (END_OF_DISPATCH, Return)
     }
 
     /// Whether this kernel's function has the shape that the program is for.
@@ -203,9 +215,11 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_req_err_leave", "tcp_req_err", Return),
     hook("tcp_req_err_enter", "tcp_req_err", Entry),
     hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return),
-    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return),
-    hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return),
-    hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return),
+    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return).goes_on_with(END_OF_DISPATCH),
+    hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return)
+        .goes_on_with(END_OF_DISPATCH),
+    hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return)
+        .goes_on_with(END_OF_DISPATCH),
     hook("cookie_v4_check_leave", "cookie_v4_check", Return),
     hook("cookie_v4_check_enter", "cookie_v4_check", Entry),
     hook("cookie_v6_check_leave", "cookie_v6_check", Return),
@@ -226,13 +240,12 @@ const QUEUED: &str = "inet_csk_reqsk_queue_hash_add";
 /// Functions of several shapes, one of which has to fit.
 const SHAPED: &[&str] = &[QUEUED, "tcp_check_req"];
 
+/// Of the callers of `tcp_conn_request` that whose program tells what became of the SYNs of all.
+const END_OF_DISPATCH: &str = "tcp_v4_conn_request";
+
 /// The callers of `tcp_conn_request`, whose returns are as good as its own.
-const DISPATCH: &[&str] = &[
-    "tcp_v4_conn_request",
-    "tcp_v6_conn_request",
-    "subflow_v4_conn_request",
-    "subflow_v6_conn_request",
-];
+const DISPATCH: &[&str] =
+    &[END_OF_DISPATCH, "tcp_v6_conn_request", "subflow_v4_conn_request", "subflow_v6_conn_request"];
 
 /// The function that they call.
 const END_OF_SYN: &str = "tcp_conn_request";
@@ -320,6 +333,8 @@ impl Plan {
                 return Err(indispensable(hook.function));
             }
         }
+        let every = functions(&hooks);
+        hooks.retain(|hook| hook.goes_on_with.is_none_or(|other| every.contains(&other)));
         let seen = |hooks: &[Hook], functions: &[&str]| {
             functions.iter().all(|function| {
                 !exists(function) || hooks.iter().any(|hook| hook.function == *function)
@@ -328,7 +343,7 @@ impl Plan {
         if seen(&hooks, DISPATCH) {
             hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
-        let every: Vec<_> = hooks.iter().map(|hook| hook.function).collect();
+        let every = functions(&hooks);
         hooks.retain(|hook| hook.only_instead_of.is_none_or(|other| !every.contains(&other)));
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
         let told = |function: &str| {
@@ -360,6 +375,10 @@ impl Plan {
             uncounted,
         })
     }
+}
+
+fn functions(hooks: &[Hook]) -> Vec<&'static str> {
+    hooks.iter().map(|hook| hook.function).collect()
 }
 
 fn indispensable(function: &str) -> String {

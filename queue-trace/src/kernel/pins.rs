@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock, fstatfs};
 use super::attach::{Attached, LOOK, Links};
 use super::globals::CONTROL;
 use super::hooks::{At, Plan, Tier};
+use super::programs::ENDS_OF_SYNS;
 
 /// Where pins are, if it is not said.
 pub const DEFAULT_FOLDER: &str = "/sys/fs/bpf/queue-trace";
@@ -29,7 +30,7 @@ const LINKS: &str = "links";
 const PROGRAMS: &str = "programs";
 const MAPS: &str = "maps";
 
-/// What user space reads and writes; the other maps live as long as the programs do.
+/// What user space reads and writes, or once wrote; the other maps live as long as the programs do.
 const KEPT: &[&str] = &[
     "LISTENERS",
     "LISTENER_INFO",
@@ -39,6 +40,8 @@ const KEPT: &[&str] = &[
     "TROUBLES",
     "RECORDS",
     "RINGS",
+    // Without anybody who has it open, it would be emptied.
+    ENDS_OF_SYNS,
     "WORKER_INDEX",
     "WORKERS",
     "WORKER_ACCEPTS",

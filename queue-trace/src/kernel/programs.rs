@@ -8,6 +8,7 @@ use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
+use aya::maps::ProgramArray;
 use aya::programs::links::FdLink;
 use aya::programs::{FEntry, FExit, KProbe, Program, ProgramError};
 use aya::util::KernelVersion;
@@ -55,8 +56,12 @@ pub(super) fn hook_all(
     plan: &Plan,
     took: &mut Took,
 ) -> Result<Vec<(&'static str, FdLink)>, Refusal> {
-    let hooked = timed(&mut took.load, || load_plan(ebpf, types, plan))?;
+    timed(&mut took.load, || {
+        load_plan(ebpf, types, plan)?;
+        join_ends(ebpf, plan)
+    })?;
     timed(&mut took.attach, || {
+        let hooked = hooked(ebpf, plan)?;
         let one = |(hook, program): (Hook, &mut Program)| {
             let link = attach(program, &hook).map_err(|error| Refusal { hook, error });
             link.map(|link| Some((hook.program, link?))).transpose()
@@ -65,12 +70,34 @@ pub(super) fn hook_all(
     })
 }
 
-/// Loads the programs of all hooks of a plan; they are given in its order.
-pub(super) fn load_plan<'a>(
-    ebpf: &'a mut Ebpf,
+/// Loads the programs of all hooks of a plan.
+pub(super) fn load_plan(
+    ebpf: &mut Ebpf,
     types: Option<&aya::Btf>,
     plan: &Plan,
-) -> Result<Vec<(Hook, &'a mut Program)>, Refusal> {
+) -> Result<(), Refusal> {
+    load_all(&mut hooked(ebpf, plan)?, types.filter(|_| plan.tier == Tier::Fentry))
+}
+
+/// The map in which programs find the one that they go on with.
+pub(super) const ENDS_OF_SYNS: &str = "ENDS_OF_SYNS";
+
+/// Tells the programs that go on with another one with which. They were refused when that is of another kind for the kernel.
+fn join_ends(ebpf: &mut Ebpf, plan: &Plan) -> Result<(), Refusal> {
+    let Some(hook) = plan.hooks.iter().find(|hook| hook.ends_dispatch()) else {
+        return Ok(());
+    };
+    let mut put = || -> Outcome {
+        let program =
+            ebpf.program(hook.program).ok_or(ProgramError::NotLoaded)?.fd()?.try_clone()?;
+        let ends = ebpf.map_mut(ENDS_OF_SYNS).ok_or(ProgramError::NotLoaded)?;
+        Ok(ProgramArray::try_from(ends)?.set(0, &program, 0)?)
+    };
+    put().map_err(|error| Refusal { hook: *hook, error })
+}
+
+/// The hooks of a plan with their programs, in its order.
+fn hooked<'a>(ebpf: &'a mut Ebpf, plan: &Plan) -> Result<Vec<(Hook, &'a mut Program)>, Refusal> {
     let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
     let mut hooked = Vec::new();
     for hook in &plan.hooks {
@@ -79,14 +106,14 @@ pub(super) fn load_plan<'a>(
         let program = program.ok_or_else(|| Refusal { hook: *hook, error: missing() })?;
         hooked.push((*hook, program));
     }
-    load_all(&mut hooked, types.filter(|_| plan.tier == Tier::Fentry))?;
     Ok(hooked)
 }
 
 /// The kernel verifies as many programs at once as it is asked to, and most of the time to start is the verifier's:
-/// each processor loads some. Of several refusals the first of the plan is told.
+/// each processor loads some, the larger ones first, which are at the end of the plan. Of several refusals the first of the
+/// plan is told.
 fn load_all(hooked: &mut [(Hook, &mut Program)], types: Option<&aya::Btf>) -> Result<(), Refusal> {
-    let waiting = Mutex::new(hooked.iter_mut().enumerate());
+    let waiting = Mutex::new(hooked.iter_mut().enumerate().rev());
     let work = || {
         let next = || waiting.lock().ok()?.next();
         let load = |(number, (hook, program)): (usize, &mut (Hook, &mut Program))| {
