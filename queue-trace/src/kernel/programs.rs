@@ -1,9 +1,10 @@
 //! Loads the programs into the kernel and hooks them to their functions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
 use std::io;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ pub struct Took {
     pub types: Duration,
     /// Loading maps and programs; most of it is the kernel's verifier.
     pub load: Duration,
-    /// Attaching the programs.
+    /// Attaching the programs; what was loaded meanwhile is not told again.
     pub attach: Duration,
 }
 
@@ -48,35 +49,39 @@ impl Refusal {
 }
 
 /// Loads the programs of all hooks of a plan and attaches them in its order; `types` are those that fentry asks
-/// for. What the kernel's verifier takes is told apart from attaching. The links, by program, where they are ours to
-/// keep: kprobes without stay with their programs.
+/// for. The links, by program, where they are ours to keep: kprobes without stay with their programs.
+///
+/// Nothing counts yet, so that what is loaded is attached while other processors load what comes after it. What attaching
+/// takes is told apart from the rest, which is what the verifier takes.
 pub(super) fn hook_all(
     ebpf: &mut Ebpf,
     types: Option<&aya::Btf>,
     plan: &Plan,
     took: &mut Took,
 ) -> Result<Vec<(&'static str, FdLink)>, Refusal> {
+    let (mut links, mut attaching) = (Vec::new(), Duration::ZERO);
     timed(&mut took.load, || {
-        load_plan(ebpf, types, plan)?;
+        load_plan(ebpf, types, plan, |hook, program| {
+            let link = timed(&mut attaching, || attach(program, hook))?;
+            links.extend(link.map(|link| (hook.program, link)));
+            Ok(())
+        })?;
         join_ends(ebpf, plan)
     })?;
-    timed(&mut took.attach, || {
-        let hooked = hooked(ebpf, plan)?;
-        let one = |(hook, program): (Hook, &mut Program)| {
-            let link = attach(program, &hook).map_err(|error| Refusal { hook, error });
-            link.map(|link| Some((hook.program, link?))).transpose()
-        };
-        hooked.into_iter().filter_map(one).collect()
-    })
+    took.load = took.load.saturating_sub(attaching);
+    took.attach += attaching;
+    Ok(links)
 }
 
-/// Loads the programs of all hooks of a plan.
+/// Loads the programs of all hooks of a plan, and does something with each in its order.
 pub(super) fn load_plan(
     ebpf: &mut Ebpf,
     types: Option<&aya::Btf>,
     plan: &Plan,
+    then: impl FnMut(&Hook, &mut Program) -> Outcome,
 ) -> Result<(), Refusal> {
-    load_all(&mut hooked(ebpf, plan)?, types.filter(|_| plan.tier == Tier::Fentry))
+    let hooked = hooked(ebpf, plan)?;
+    load_all(hooked, types.filter(|_| plan.tier == Tier::Fentry), then)
 }
 
 /// The map in which programs find the one that they go on with.
@@ -110,26 +115,56 @@ fn hooked<'a>(ebpf: &'a mut Ebpf, plan: &Plan) -> Result<Vec<(Hook, &'a mut Prog
 }
 
 /// The kernel verifies as many programs at once as it is asked to, and most of the time to start is the verifier's:
-/// each processor loads some, the larger ones first, which are at the end of the plan. Of several refusals the first of the
-/// plan is told.
-fn load_all(hooked: &mut [(Hook, &mut Program)], types: Option<&aya::Btf>) -> Result<(), Refusal> {
-    let waiting = Mutex::new(hooked.iter_mut().enumerate().rev());
-    let work = || {
-        let next = || waiting.lock().ok()?.next();
-        let load = |(number, (hook, program)): (usize, &mut (Hook, &mut Program))| {
-            let error = load(program, hook, types).err()?;
-            Some((number, Refusal { hook: *hook, error }))
-        };
-        std::iter::from_fn(next).find_map(load)
+/// each processor loads some. What comes after loading is done by the caller's. Of several refusals the first of the plan is
+/// told.
+fn load_all(
+    hooked: Vec<(Hook, &mut Program)>,
+    types: Option<&aya::Btf>,
+    mut then: impl FnMut(&Hook, &mut Program) -> Outcome,
+) -> Result<(), Refusal> {
+    let waiting = Mutex::new(hooked.into_iter().enumerate());
+    let refused = AtomicBool::new(false);
+    let next = || {
+        let going_on = !refused.load(Ordering::Relaxed);
+        let (number, (hook, program)) = going_on.then(|| waiting.lock().ok()?.next())??;
+        let loaded = load(program, &hook, types);
+        refused.fetch_or(loaded.is_err(), Ordering::Relaxed);
+        Some((number, Loaded { hook, program, loaded }))
     };
     let threads = available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
-    let refusals: Vec<_> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        others.into_iter().filter_map(|other| other.join().ok().flatten()).chain(own).collect()
-    });
-    let first = refusals.into_iter().min_by_key(|(number, _)| *number);
-    first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+    thread::scope(|scope| {
+        let (give, given) = mpsc::channel();
+        for _ in 1..threads {
+            let give = give.clone();
+            scope.spawn(move || std::iter::from_fn(next).try_for_each(|one| give.send(one)));
+        }
+        drop(give);
+        let mut queue = BTreeMap::new();
+        let mut due = 0;
+        let mut ready = |(number, loaded)| {
+            queue.insert(number, loaded);
+            while let Some(Loaded { hook, program, loaded }) = queue.remove(&due) {
+                due += 1;
+                loaded.and_then(|()| then(&hook, program)).map_err(|error| {
+                    refused.store(true, Ordering::Relaxed);
+                    Refusal { hook, error }
+                })?;
+            }
+            Ok(())
+        };
+        while let Some(own) = next() {
+            ready(own)?;
+            given.try_iter().try_for_each(&mut ready)?;
+        }
+        given.iter().try_for_each(ready)
+    })
+}
+
+/// A program that was loaded, or why not.
+struct Loaded<'a> {
+    hook: Hook,
+    program: &'a mut Program,
+    loaded: Outcome,
 }
 
 /// More do not help: one of the programs takes a fifth of the verifier's time.

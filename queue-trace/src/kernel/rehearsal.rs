@@ -28,7 +28,7 @@ pub fn rehearse(settings: &Settings) -> Result<Took, AttachError> {
         let loaded = programs::timed(&mut took.load, || {
             let (mut ebpf, _globals) = attach::load(None, &config, slots, settings.scheduler)
                 .map_err(|error| AttachError::from(attach::explain(&error, None)))?;
-            Ok::<_, AttachError>(programs::load_plan(&mut ebpf, None, &plan))
+            Ok::<_, AttachError>(programs::load_plan(&mut ebpf, None, &plan, |_, _| Ok(())))
         })?;
         match loaded {
             Ok(()) => return Ok(took),
