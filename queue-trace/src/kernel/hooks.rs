@@ -78,8 +78,8 @@ pub struct Hook {
     pub unless: Option<&'static str>,
     /// Another function without which this hook has nothing to tell.
     pub only_with: Option<&'static str>,
-    /// Its program goes on with that of this function.
-    pub goes_on_with: Option<&'static str>,
+    /// Its program goes on with that of the return of `tcp_v4_conn_request`.
+    pub joined: bool,
     /// It has something to tell only where this function is not hooked.
     pub only_instead_of: Option<&'static str>,
     /// What else tells the same, for less.
@@ -96,7 +96,7 @@ const fn hook(program: &'static str, function: &'static str, at: At) -> Hook {
         shape: Shape::Any,
         unless: None,
         only_with: None,
-        goes_on_with: None,
+        joined: false,
         only_instead_of: None,
         instead: None,
         required: false,
@@ -116,8 +116,8 @@ impl Hook {
         Self { only_with: Some(function), ..self }
     }
 
-    const fn goes_on_with(self, function: &'static str) -> Self {
-        Self { goes_on_with: Some(function), ..self }
+    const fn joined(self) -> Self {
+        Self { joined: true, ..self }
     }
 
     const fn only_instead_of(self, function: &'static str) -> Self {
@@ -215,11 +215,9 @@ pub const HOOKS: &[Hook] = &[
     hook("tcp_req_err_leave", "tcp_req_err", Return),
     hook("tcp_req_err_enter", "tcp_req_err", Entry),
     hook("tcp_v4_conn_request_leave", "tcp_v4_conn_request", Return),
-    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return).goes_on_with(END_OF_DISPATCH),
-    hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return)
-        .goes_on_with(END_OF_DISPATCH),
-    hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return)
-        .goes_on_with(END_OF_DISPATCH),
+    hook("tcp_v6_conn_request_leave", "tcp_v6_conn_request", Return).joined(),
+    hook("subflow_v4_conn_request_leave", "subflow_v4_conn_request", Return).joined(),
+    hook("subflow_v6_conn_request_leave", "subflow_v6_conn_request", Return).joined(),
     hook("cookie_v4_check_leave", "cookie_v4_check", Return),
     hook("cookie_v4_check_enter", "cookie_v4_check", Entry),
     hook("cookie_v6_check_leave", "cookie_v6_check", Return),
@@ -333,8 +331,8 @@ impl Plan {
                 return Err(indispensable(hook.function));
             }
         }
-        let every = functions(&hooks);
-        hooks.retain(|hook| hook.goes_on_with.is_none_or(|other| every.contains(&other)));
+        let joinable = hooks.iter().any(Hook::ends_dispatch);
+        hooks.retain(|hook| joinable || !hook.joined);
         let seen = |hooks: &[Hook], functions: &[&str]| {
             functions.iter().all(|function| {
                 !exists(function) || hooks.iter().any(|hook| hook.function == *function)
@@ -343,7 +341,7 @@ impl Plan {
         if seen(&hooks, DISPATCH) {
             hooks.retain(|hook| (hook.function, hook.at) != (END_OF_SYN, Return));
         }
-        let every = functions(&hooks);
+        let every: Vec<_> = hooks.iter().map(|hook| hook.function).collect();
         hooks.retain(|hook| hook.only_instead_of.is_none_or(|other| !every.contains(&other)));
         let on = |function: &str| hooks.iter().any(|hook| hook.function == function);
         let told = |function: &str| {
@@ -375,10 +373,6 @@ impl Plan {
             uncounted,
         })
     }
-}
-
-fn functions(hooks: &[Hook]) -> Vec<&'static str> {
-    hooks.iter().map(|hook| hook.function).collect()
 }
 
 fn indispensable(function: &str) -> String {

@@ -136,7 +136,7 @@ fn load_all(
         let (give, given) = mpsc::channel();
         for _ in 1..threads {
             let give = give.clone();
-            scope.spawn(move || std::iter::from_fn(next).try_for_each(|one| give.send(one)));
+            scope.spawn(move || std::iter::from_fn(next).try_for_each(|one| give.send(one).ok()));
         }
         drop(give);
         let mut queue = BTreeMap::new();

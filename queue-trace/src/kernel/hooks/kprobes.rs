@@ -6,7 +6,7 @@
 //! bottom halves off as well, see the kernel side's `graft`.
 
 use super::Shape::{Value, Void};
-use super::{At, END_OF_DISPATCH, Hook, hook};
+use super::{At, Hook, hook};
 macro_rules! entry {
     ($function:literal) => {
         hook(concat!("kprobe_", $function), $function, At::Entry)
@@ -63,12 +63,12 @@ pub(super) const KPROBES: &[Hook] = &[
     entry!("tcp_req_err"),
     entry!("tcp_v4_conn_request"),
     returning!("tcp_v4_conn_request"),
-    entry!("tcp_v6_conn_request").goes_on_with(END_OF_DISPATCH),
-    returning!("tcp_v6_conn_request").goes_on_with(END_OF_DISPATCH),
-    entry!("subflow_v4_conn_request").goes_on_with(END_OF_DISPATCH),
-    returning!("subflow_v4_conn_request").goes_on_with(END_OF_DISPATCH),
-    entry!("subflow_v6_conn_request").goes_on_with(END_OF_DISPATCH),
-    returning!("subflow_v6_conn_request").goes_on_with(END_OF_DISPATCH),
+    entry!("tcp_v6_conn_request").joined(),
+    returning!("tcp_v6_conn_request").joined(),
+    entry!("subflow_v4_conn_request").joined(),
+    returning!("subflow_v4_conn_request").joined(),
+    entry!("subflow_v6_conn_request").joined(),
+    returning!("subflow_v6_conn_request").joined(),
     returning!("cookie_v4_check"),
     entry!("cookie_v4_check"),
     returning!("cookie_v6_check"),

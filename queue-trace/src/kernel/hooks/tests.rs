@@ -138,3 +138,19 @@ fn what_is_indispensable_is_named() {
     let error = Plan::new(Tier::Fentry, &kernel(Tier::Fentry), &refused, ALL).unwrap_err();
     assert!(error.contains("tcp_check_req"), "{error}");
 }
+
+#[test]
+fn with_the_program_that_others_go_on_with_go_the_others() {
+    for tier in [Tier::Fentry, Tier::Kprobe] {
+        let [whole, without] =
+            [&[][..], &[END_OF_DISPATCH]].map(|refused| plan(tier, refused, ALL));
+        let has = |plan: &Plan, function| plan.hooks.iter().any(|hook| hook.function == function);
+        assert!(DISPATCH.iter().all(|function| has(&whole, *function)));
+        assert!(!DISPATCH.iter().any(|function| has(&without, *function)));
+        assert_eq!(whole.hooks.iter().filter(|hook| hook.ends_dispatch()).count(), 1);
+        let end = |hook: &Hook| (hook.function, hook.at) == (END_OF_SYN, Return);
+        assert!(without.hooks.iter().any(end) && !whole.hooks.iter().any(end));
+        let hidden = |what| without.losses.iter().any(|loss| loss.contains(what));
+        assert!(hidden("IPv4 broadcast") && hidden("IPv6 multicast"), "{:?}", without.losses);
+    }
+}

@@ -40,12 +40,13 @@ pub(super) fn run() {
     wait_for(ENDPOINTS[0], &server, done(&before, 1));
     first.kill();
     // Nobody is there, and everything is counted; at a new listener, too, and at one that is gone when somebody comes.
-    let gone = Server::listen(Family::V4.loopback(PORT + 2), BACKLOG as i32);
+    // These are IPv6: the program that their SYNs go on with must still be found.
+    let gone = Server::listen(Family::V6.loopback(PORT + 2), BACKLOG as i32);
     let unseen = Counters::read();
     overload(&gone);
     let (past, at_past) = (gone.address, done(&unseen, 1));
     drop(gone);
-    let later = Server::listen(Family::V4.loopback(PORT + 1), BACKLOG as i32);
+    let later = Server::listen(Family::V6.loopback(PORT + 1), BACKLOG as i32);
     overload(&server);
     let between = Counters::read();
     overload(&later);
