@@ -16,6 +16,7 @@ pub mod objects;
 pub mod offsets;
 #[cfg(feature = "serve")]
 pub mod pins;
+mod pipeline;
 pub mod preflight;
 mod programs;
 pub mod rehearsal;

@@ -1,11 +1,9 @@
 //! Loads the programs into the kernel and hooks them to their functions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, mpsc};
-use std::thread::{self, available_parallelism};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
@@ -15,6 +13,7 @@ use aya::programs::{FEntry, FExit, KProbe, Program, ProgramError};
 use aya::util::KernelVersion;
 
 use super::hooks::{At, Hook, Plan, Tier};
+use super::pipeline;
 
 /// What it took to get ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -115,59 +114,26 @@ fn hooked<'a>(ebpf: &'a mut Ebpf, plan: &Plan) -> Result<Vec<(Hook, &'a mut Prog
 }
 
 /// The kernel verifies as many programs at once as it is asked to, and most of the time to start is the verifier's:
-/// each processor loads some. What comes after loading is done by the caller's. Of several refusals the first of the plan is
-/// told.
+/// each processor loads some. Of several refusals the first of the plan is told.
 fn load_all(
     hooked: Vec<(Hook, &mut Program)>,
     types: Option<&aya::Btf>,
     mut then: impl FnMut(&Hook, &mut Program) -> Outcome,
 ) -> Result<(), Refusal> {
-    let waiting = Mutex::new(hooked.into_iter().enumerate());
-    let refused = AtomicBool::new(false);
-    let next = || {
-        let going_on = !refused.load(Ordering::Relaxed);
-        let (number, (hook, program)) = going_on.then(|| waiting.lock().ok()?.next())??;
-        let loaded = load(program, &hook, types);
-        refused.fetch_or(loaded.is_err(), Ordering::Relaxed);
-        Some((number, Loaded { hook, program, loaded }))
-    };
     let threads = available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
-    thread::scope(|scope| {
-        let (give, given) = mpsc::channel();
-        for _ in 1..threads {
-            let give = give.clone();
-            scope.spawn(move || std::iter::from_fn(next).try_for_each(|one| give.send(one).ok()));
-        }
-        drop(give);
-        let mut queue = BTreeMap::new();
-        let mut due = 0;
-        let mut ready = |(number, loaded)| {
-            queue.insert(number, loaded);
-            while let Some(Loaded { hook, program, loaded }) = queue.remove(&due) {
-                due += 1;
-                loaded.and_then(|()| then(&hook, program)).map_err(|error| {
-                    refused.store(true, Ordering::Relaxed);
-                    Refusal { hook, error }
-                })?;
-            }
-            Ok(())
-        };
-        while let Some(own) = next() {
-            ready(own)?;
-            given.try_iter().try_for_each(&mut ready)?;
-        }
-        given.iter().try_for_each(ready)
-    })
+    let refused = |hook| move |error| Refusal { hook, error };
+    pipeline::run(
+        hooked,
+        threads,
+        |(hook, program)| {
+            load(program, &hook, types).map_err(refused(hook))?;
+            Ok((hook, program))
+        },
+        |(hook, program)| then(&hook, program).map_err(refused(hook)),
+    )
 }
 
-/// A program that was loaded, or why not.
-struct Loaded<'a> {
-    hook: Hook,
-    program: &'a mut Program,
-    loaded: Outcome,
-}
-
-/// More do not help: one of the programs takes a fifth of the verifier's time.
+/// More do not help: one of the programs takes a sixth of the verifier's time.
 const MOST_THREADS: usize = 6;
 
 type Outcome = Result<(), Box<dyn StdError + Send + Sync>>;
