@@ -76,22 +76,14 @@ pub fn forgotten<M: Memory>(sk: *const u8, request: *const u8, child: *const u8)
         pass.seen |= seen::QUEUE_CLOSED;
         return;
     }
-    if pass.clone != 0 && pass.clone == request as u64 {
-        let former = migrate::lost::<M>(pass, sk);
-        abandon::<Probed, M>(former, child);
-    } else {
-        abandon::<M, M>(sk, child);
-    }
-}
-
-/// The child leaves the queue of this listener for good.
-#[inline(always)]
-fn abandon<L: Memory, C: Memory>(sk: *const u8, child: *const u8) {
-    let listener = listener::find::<L>(sk);
-    gauge::left::<L>(listener, sk, Queue::Accept);
-    report::report::<L>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
-        report::set_client(record, &packet::peer::<C>(child));
-        record.duration_ns = entry::waited_ns::<C>(child, record.time_ns);
+    let cloned = pass.clone != 0 && pass.clone == request as u64;
+    let sk = if cloned { migrate::lost::<M>(pass, sk) } else { sk };
+    // The child leaves the queue of this listener for good. One record for both, which the verifier sees once: this is rare.
+    let listener = listener::find::<Probed>(sk);
+    gauge::left::<Probed>(listener, sk, Queue::Accept);
+    report::report::<Probed>(listener, sk, Outcome::AbandonedListenerClosed, |record| {
+        report::set_client(record, &packet::peer::<M>(child));
+        record.duration_ns = entry::waited_ns::<M>(child, record.time_ns);
     });
 }
 

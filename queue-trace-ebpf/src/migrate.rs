@@ -45,20 +45,24 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     pass.client = packet::peer::<Probed>(request);
     if clone == 0 {
         pass.seen |= seen::CLONE_FAILED;
-        tell(from, &pass.client, Outcome::MigrationFailed);
+    } else {
+        pass.seen |= seen::CLONED;
+        if config!(migrate_by_mib) != 0 {
+            pass.migrations = mib::migrations(&mut pass.ledgers.this_cpu, from);
+        }
+        if pass.kind != Kind::None as u32 {
+            return;
+        }
+        // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
+        // which `inet_child_forget` would tell.
+        pass.clone = clone;
+    }
+    // One record for both, here and below, which the verifier sees once: this is rare.
+    let outcome = if clone == 0 { Outcome::MigrationFailed } else { Outcome::MigratedConnection };
+    tell(from, &pass.client, outcome);
+    if clone == 0 {
         return;
     }
-    pass.seen |= seen::CLONED;
-    if config!(migrate_by_mib) != 0 {
-        pass.migrations = mib::migrations(&mut pass.ledgers.this_cpu, from);
-    }
-    if pass.kind != Kind::None as u32 {
-        return;
-    }
-    // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
-    // which `inet_child_forget` would tell.
-    pass.clone = clone;
-    tell(from, &pass.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
     if let Some(now) = maps::counting() {
@@ -101,13 +105,15 @@ pub fn after_timer(pass: &mut Pass) {
     } else {
         (pass.saw(seen::CLONE_HASHED), !pass.saw(seen::HASH_RACE))
     };
+    if !hashed && !failed {
+        // Another CPU finished the handshake meanwhile: the kernel counts nothing.
+        return;
+    }
+    let outcome = if hashed { Outcome::MigratedRequest } else { Outcome::MigrationFailed };
+    tell(pass.former as *const u8, &pass.client, outcome);
     if hashed {
-        tell(pass.former as *const u8, &pass.client, Outcome::MigratedRequest);
         let target = listener::find::<Probed>(pass.migrating_to as *const u8);
         report::tally(target, Tally::MigratedHere);
-    } else if failed {
-        // Else another CPU finished the handshake meanwhile: the kernel counts nothing.
-        tell(pass.former as *const u8, &pass.client, Outcome::MigrationFailed);
     }
 }
 
@@ -117,14 +123,10 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, client: *const u8, outco
     if !pass.saw(seen::MIGRATING) {
         return;
     }
-    let former = pass.former as *const u8;
-    let listener = listener::find::<Probed>(former);
-    match outcome {
+    let migration = match outcome {
         Outcome::Established => {
             report::tally(listener::find::<M>(sk), Tally::MigratedHere);
-            report::report::<Probed>(listener, former, Outcome::MigratedRequest, |record| {
-                report::set_client(record, &packet::peer::<M>(client));
-            });
+            Outcome::MigratedRequest
         }
         Outcome::AckAcceptQueueFull
         | Outcome::AckAcceptQueueFullReset
@@ -133,12 +135,14 @@ pub fn after_ack<M: Memory>(pass: &Pass, sk: *const u8, client: *const u8, outco
         | Outcome::AckClosing
             if !pass.saw(seen::CLONE_FAILED) =>
         {
-            report::report::<Probed>(listener, former, Outcome::MigrationFailed, |record| {
-                report::set_client(record, &packet::peer::<M>(client));
-            });
+            Outcome::MigrationFailed
         }
-        _ => {}
-    }
+        _ => return,
+    };
+    let former = pass.former as *const u8;
+    report::report::<Probed>(listener::find::<Probed>(former), former, migration, |record| {
+        report::set_client(record, &packet::peer::<M>(client));
+    });
 }
 
 /// The listener that a request belongs to.
