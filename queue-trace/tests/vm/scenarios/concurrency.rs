@@ -41,9 +41,9 @@ pub(super) fn run(family: Family) {
         // A client whose final ACK found the queue full takes itself for connected: its FIN, sent again, brings it in.
         // Some are not answered for minutes, which nobody here waits for: each is sent half as often as before.
         let enough = Instant::now() + Duration::from_secs(20);
-        let done = || netstat::in_state(FIN_WAIT1) == 0 || Instant::now() > enough;
+        let left = || netstat::in_state(FIN_WAIT1) == 0 || Instant::now() > enough;
         wait::until("empty queues and clients that are done", || {
-            server.depth() == 0 && server.half_open() == 0 && done()
+            server.depth() == 0 && server.half_open() == 0 && left()
         });
         processes.iter_mut().for_each(Process::end);
         done.store(true, Ordering::Relaxed);
