@@ -45,24 +45,20 @@ pub fn cloned<M: Memory>(request: *const u8, to: *const u8, clone: u64) {
     pass.client = packet::peer::<Probed>(request);
     if clone == 0 {
         pass.seen |= seen::CLONE_FAILED;
-    } else {
-        pass.seen |= seen::CLONED;
-        if config!(migrate_by_mib) != 0 {
-            pass.migrations = mib::migrations(&mut pass.ledgers.this_cpu, from);
-        }
-        if pass.kind != Kind::None as u32 {
-            return;
-        }
-        // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
-        // which `inet_child_forget` would tell.
-        pass.clone = clone;
-    }
-    // One record for both, here and below, which the verifier sees once: this is rare.
-    let outcome = if clone == 0 { Outcome::MigrationFailed } else { Outcome::MigratedConnection };
-    tell(from, &pass.client, outcome);
-    if clone == 0 {
+        tell(from, &pass.client, Outcome::MigrationFailed);
         return;
     }
+    pass.seen |= seen::CLONED;
+    if config!(migrate_by_mib) != 0 {
+        pass.migrations = mib::migrations(&mut pass.ledgers.this_cpu, from);
+    }
+    if pass.kind != Kind::None as u32 {
+        return;
+    }
+    // `inet_csk_listen_stop`: the connection is queued at once, unless the other listener closes too,
+    // which `inet_child_forget` would tell.
+    pass.clone = clone;
+    tell(from, &pass.client, Outcome::MigratedConnection);
     let target = listener::find::<M>(to);
     report::tally(target, Tally::MigratedHere);
     if let Some(now) = maps::counting() {
@@ -109,6 +105,7 @@ pub fn after_timer(pass: &mut Pass) {
         // Another CPU finished the handshake meanwhile: the kernel counts nothing.
         return;
     }
+    // One record for both, which the verifier sees once: this is rare.
     let outcome = if hashed { Outcome::MigratedRequest } else { Outcome::MigrationFailed };
     tell(pass.former as *const u8, &pass.client, outcome);
     if hashed {
